@@ -1,0 +1,163 @@
+//! The Docker engine that tests talk to, through the `docker` client. Starting the machine's own engine is
+//! `xtask`'s; the one started here is the newest engine, in namespaces of its own, for the test that asks for it.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::guard::Scratch;
+use crate::{output, peers, wait};
+
+/// The socket of the machine's own engine.
+pub const SOCKET: &str = "/var/run/docker.sock";
+
+/// Versions of a running engine, as it told them itself.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// The engine's own, such as `20.10.24`.
+    pub engine: String,
+    /// The newest API that it speaks.
+    pub api: String,
+    /// The oldest API that it speaks.
+    pub api_min: String,
+}
+
+/// Asks the machine's own engine for its versions. An error means that none answers.
+pub fn version() -> Result<Version> {
+    version_at(SOCKET)
+}
+
+fn version_at(socket: &str) -> Result<Version> {
+    let format = "{{.Server.Version}} {{.Server.APIVersion}} {{.Server.MinAPIVersion}}";
+    let text = docker_at(socket, &["version", "--format", format])?;
+    let mut words = text.split_whitespace().map(str::to_owned);
+    match (words.next(), words.next(), words.next()) {
+        (Some(engine), Some(api), Some(api_min)) => Ok(Version { engine, api, api_min }),
+        _ => bail!("docker version answered {text:?}"),
+    }
+}
+
+/// Runs `docker` with these words on the machine's own engine; its standard output, or an error with its
+/// standard error.
+pub fn docker(words: &[&str]) -> Result<String> {
+    docker_at(SOCKET, words)
+}
+
+/// The same on another engine's socket.
+pub fn docker_at(socket: &str, words: &[&str]) -> Result<String> {
+    output::stdout(client(socket).args(words))
+}
+
+/// The `docker` client, aimed at a socket whatever the user's environment says.
+pub fn client(socket: &str) -> Command {
+    let mut command = Command::new("docker");
+    command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
+    command.args(["--host", &format!("unix://{socket}")]);
+    command
+}
+
+/// A newest-release engine in a mount and a network namespace of its own; stopped when dropped.
+///
+/// Its netns files are therefore invisible to the host, as with an engine that came as a snap.
+#[derive(Debug)]
+pub struct Newest {
+    child: Child,
+    run: Scratch,
+    data: PathBuf,
+}
+
+impl Newest {
+    /// Starts it and waits until it answers.
+    pub fn start() -> Result<Newest> {
+        let root = peers::root().context("the newest Docker engine is not unpacked here")?;
+        let run = Scratch::new_in("/run")?;
+        let data = PathBuf::from("/var/lib").join(run.path().file_name().unwrap_or_default());
+        std::fs::create_dir_all(&data)?;
+        let log = std::fs::File::create(run.path().join("log"))?;
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--net", "--", "sh", "-euc", NEWEST_SCRIPT, "sh"]);
+        command.args([&root, run.path(), &data]);
+        // A group of its own: a Ctrl-C meant for the test must not stop it before the guard has cleaned up.
+        command.process_group(0);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = command.spawn().context("cannot run unshare")?;
+        let mut engine = Newest { child, run, data };
+        let socket = engine.socket();
+        wait::until(Duration::from_secs(60), "the newest Docker engine", || {
+            let gone = !matches!(engine.child.try_wait(), Ok(None));
+            (gone || version_at(&socket).is_ok()).then_some(())
+        })?;
+        match version_at(&socket) {
+            Ok(_) => Ok(engine),
+            Err(error) => {
+                let log = std::fs::read_to_string(engine.run.path().join("log")).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(12).collect();
+                let tail: Vec<&str> = tail.into_iter().rev().collect();
+                Err(error.context(format!("the newest Docker engine ended:\n{}", tail.join("\n"))))
+            }
+        }
+    }
+
+    /// The path of its socket.
+    pub fn socket(&self) -> String {
+        self.run.path().join("docker.sock").display().to_string()
+    }
+
+    /// Runs `docker` on it.
+    pub fn docker(&self, words: &[&str]) -> Result<String> {
+        docker_at(&self.socket(), words)
+    }
+
+    /// Its versions.
+    pub fn version(&self) -> Result<Version> {
+        version_at(&self.socket())
+    }
+
+    /// The pid of its `dockerd`, whose mount namespace has the netns files.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Newest {
+    fn drop(&mut self) {
+        if let Ok(ids) = self.docker(&["ps", "-aq"]) {
+            for id in ids.split_whitespace() {
+                let _ = self.docker(&["rm", "-f", id]);
+            }
+        }
+        // dockerd ends its containerd itself when it is asked politely, and only then.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let child = &mut self.child;
+        let ended = wait::until(Duration::from_secs(20), "dockerd's end", || child.try_wait().ok().flatten());
+        if ended.is_err() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
+
+/// Makes the unpacked packages the root of a private mount namespace and becomes `dockerd` there. A real root
+/// and not the loader's `--library-path`: runc runs itself again through `/proc/self/exe`.
+const NEWEST_SCRIPT: &str = r#"
+root=$1 run=$2 data=$3
+mount --make-rprivate /
+mount --bind "$root" "$root"
+mkdir -p "$root$run" "$root$data" "$root/host"
+for dir in /proc /sys /dev; do mount --rbind "$dir" "$root$dir"; done
+mount -t tmpfs tmpfs "$root/run"
+mkdir -p "$root$run"
+mount --bind "$run" "$root$run"
+mount --bind "$data" "$root$data"
+cd "$root"
+pivot_root . host
+umount -l /host
+ip link set lo up
+exec dockerd --data-root "$data" --exec-root "$run/exec" --pidfile "$run/docker.pid" -H "unix://$run/docker.sock"
+"#;
