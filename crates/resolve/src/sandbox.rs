@@ -1,0 +1,244 @@
+//! The engine's netns folder: which file is whose network. Joining one belongs to `enter`; the containers themselves
+//! are asked of `runtime`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::container::{Container, Network, State};
+use crate::endpoint::Settings;
+use crate::error::{Candidate, Error};
+use crate::reference::Reference;
+use crate::runtime;
+
+/// Where Docker keeps its network namespaces, unless its record says otherwise (`/var/run` is a link to `/run`).
+pub const DEFAULT_FOLDER: &str = "/var/run/docker/netns";
+
+/// What the engine itself calls its daemon and where it notes its pid.
+const DAEMON: &str = "dockerd";
+const PID_FILES: [&str; 2] = ["/run/docker.pid", "/run/snap.docker/docker.pid"];
+
+/// A file's name is that many characters of the sandbox ID.
+const NAME_LENGTH: usize = 12;
+
+/// A hexadecimal word shorter than this is not taken for the beginning of a sandbox ID.
+const SHORTEST_PREFIX: usize = 4;
+
+/// How long a chain of `--network container:…` may be.
+const LONGEST_CHAIN: usize = 8;
+
+/// A network namespace that an engine keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// The container that it was named by; none for a file that was named itself.
+    pub container: Option<Container>,
+    /// The container whose sandbox it is, where the one that was named shares it (`--network container:…`).
+    pub owner: Option<String>,
+    /// The file to join.
+    pub file: SandboxFile,
+    /// Why the engine could not be asked whether the name is a container's as well.
+    pub unasked: Option<String>,
+}
+
+/// The file of a sandbox, and where it can be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxFile {
+    /// As the engine's record has it.
+    pub recorded: PathBuf,
+    /// Where it is a namespace for this process: the same, or through the daemon's root folder when the daemon has
+    /// a mount namespace of its own. `None`: nowhere.
+    pub visible: Option<PathBuf>,
+}
+
+/// What a file of the netns folder is, as this process sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// A namespace.
+    Namespace,
+    /// A file with nothing mounted on it: the mount is in another mount namespace, or gone.
+    PlainFile,
+    /// Nothing.
+    Missing,
+}
+
+/// The file system of namespaces, statfs(2).
+const NSFS_MAGIC: i64 = 0x6e73_6673;
+
+/// Tells whether `file` is on nsfs.
+pub fn visibility(file: &Path) -> Visibility {
+    match rustix::fs::statfs(file) {
+        Ok(found) if found.f_type == NSFS_MAGIC => Visibility::Namespace,
+        Ok(_) => Visibility::PlainFile,
+        Err(_) => Visibility::Missing,
+    }
+}
+
+/// Finds the sandbox that `reference` names.
+pub(crate) async fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
+    let asked = runtime::inspect(reference, settings).await;
+    if reference.runtime.is_some() {
+        return of_container(asked?, settings).await;
+    }
+    let files = matching(&reference.name, &names(Path::new(DEFAULT_FOLDER)).unwrap_or_default());
+    match asked {
+        Ok(container) => {
+            let exact = reference.name == container.name || reference.name == container.id;
+            let theirs = |file: &Path| match &container.network {
+                Network::Sandbox(key) | Network::Host(key) => key.file_name() == file.file_name(),
+                Network::Container(_) | Network::None => false,
+            };
+            let rivals: Vec<_> =
+                files.into_iter().filter(|found| (found.exact || !exact) && !theirs(&found.file)).collect();
+            if rivals.is_empty() || (exact && rivals.iter().all(|found| !found.exact)) {
+                return of_container(container, settings).await;
+            }
+            let candidate = Candidate::Container {
+                reference: format!("{}://{}", container.runtime.scheme(), &container.id[..NAME_LENGTH]),
+                name: container.name,
+            };
+            let candidates = std::iter::once(candidate).chain(rivals.into_iter().map(|f| Candidate::File(f.file)));
+            Err(Error::Ambiguous { word: reference.name.clone(), candidates: candidates.collect() })
+        }
+        Err(Error::NoSuchContainer { similar, .. }) => match one_of(&reference.name, files)? {
+            Some(file) => Ok(of_file(file, None)),
+            None => Err(Error::NoSuchContainer {
+                reference: reference.clone(),
+                similar,
+                folder: Some(PathBuf::from(DEFAULT_FOLDER)),
+            }),
+        },
+        Err(error @ Error::Engine { .. }) => match files.into_iter().find(|found| found.exact) {
+            Some(found) => Ok(of_file(found.file, Some(error.to_string()))),
+            None => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn of_file(file: PathBuf, unasked: Option<String>) -> Sandbox {
+    Sandbox { container: None, owner: None, file: locate(file), unasked }
+}
+
+/// The sandbox of a container that runs, or of the one whose network it shares.
+async fn of_container(container: Container, settings: &Settings) -> Result<Sandbox, Error> {
+    let mut owner = container.clone();
+    for _ in 0..LONGEST_CHAIN {
+        // An engine goes on to report the key of a container that has ended.
+        if !matches!(owner.state, State::Running | State::Paused) {
+            return Err(Error::NotRunning(Box::new(owner)));
+        }
+        match owner.network {
+            Network::Sandbox(key) | Network::Host(key) => {
+                let shared = owner.id != container.id;
+                return Ok(Sandbox {
+                    owner: shared.then_some(owner.name),
+                    container: Some(container),
+                    file: locate(key),
+                    unasked: None,
+                });
+            }
+            Network::Container(other) => {
+                let reference = Reference { runtime: Some(owner.runtime), name: other };
+                log::info!("{} shares the network of {}", owner.name, reference.name);
+                owner = runtime::inspect(&reference, settings).await?;
+            }
+            Network::None => return Err(Error::NotRunning(Box::new(owner))),
+        }
+    }
+    Err(Error::NetworkLoop(container.name))
+}
+
+/// Where the file is a namespace for this process.
+fn locate(recorded: PathBuf) -> SandboxFile {
+    if visibility(&recorded) == Visibility::Namespace {
+        return SandboxFile { visible: Some(recorded.clone()), recorded };
+    }
+    let visible = through_daemon(&recorded).filter(|path| visibility(path) == Visibility::Namespace);
+    SandboxFile { recorded, visible }
+}
+
+/// The same file in the daemon's mount namespace. `/var/run` is a link, absolute as a rule, and would lead back to
+/// ours.
+fn through_daemon(recorded: &Path) -> Option<PathBuf> {
+    let inside = recorded
+        .strip_prefix("/var/run")
+        .map_or_else(|_| recorded.strip_prefix("/").map(Path::to_owned), |rest| Ok(Path::new("run").join(rest)));
+    let pid = PID_FILES.iter().find_map(|file| {
+        let pid: u32 = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        (name.trim_end() == DAEMON).then_some(pid)
+    })?;
+    Some(Path::new("/proc").join(pid.to_string()).join("root").join(inside.ok()?))
+}
+
+/// A file that a word may stand for.
+struct Found {
+    file: PathBuf,
+    exact: bool,
+}
+
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder)?.flatten();
+    Ok(entries.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// The files that `word` stands for: by name, by sandbox ID, by the beginning of one.
+fn matching(word: &str, names: &[String]) -> Vec<Found> {
+    let hexadecimal = word.bytes().all(|b| b.is_ascii_hexdigit());
+    let head = word.get(..NAME_LENGTH).filter(|_| hexadecimal && word.len() <= 64);
+    names
+        .iter()
+        .filter_map(|name| {
+            let exact = name == word || (word.len() == 64 && head == Some(name));
+            let prefix = hexadecimal
+                && name.len() == NAME_LENGTH
+                && ((word.len() >= SHORTEST_PREFIX && name.starts_with(word)) || head == Some(name));
+            (exact || prefix).then(|| Found { file: Path::new(DEFAULT_FOLDER).join(name), exact })
+        })
+        .collect()
+}
+
+fn one_of(word: &str, mut files: Vec<Found>) -> Result<Option<PathBuf>, Error> {
+    if let Some(found) = files.iter().position(|found| found.exact) {
+        return Ok(Some(files.swap_remove(found).file));
+    }
+    if files.len() > 1 {
+        let candidates = files.into_iter().map(|found| Candidate::File(found.file)).collect();
+        return Err(Error::Ambiguous { word: word.to_owned(), candidates });
+    }
+    Ok(files.pop().map(|found| found.file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(word: &str) -> Vec<(String, bool)> {
+        let names = ["a5e6c4190230", "a5e6ffffffff", "default", "ingress_sbox", "1-q7zk0abcde", "lb_q7zk0abcd"];
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let name = |found: &Found| found.file.file_name().unwrap().to_string_lossy().into_owned();
+        matching(word, &names).iter().map(|found| (name(found), found.exact)).collect()
+    }
+
+    #[test]
+    fn a_file_is_found_by_name_sandbox_id_and_prefix() {
+        let full = format!("a5e6c4190230{}", "0".repeat(52));
+        let one = |name: &str, exact| vec![(name.to_owned(), exact)];
+        assert_eq!(found("a5e6c4190230"), one("a5e6c4190230", true));
+        assert_eq!(found(&full), one("a5e6c4190230", true));
+        assert_eq!(found(&full[..20]), one("a5e6c4190230", false));
+        assert_eq!(found("a5e6c"), one("a5e6c4190230", false));
+        assert_eq!(found("a5e6").len(), 2);
+        assert_eq!(found("ingress_sbox"), one("ingress_sbox", true));
+        assert_eq!(found("lb_q7zk0abcd"), one("lb_q7zk0abcd", true));
+        assert!(found("a5").is_empty(), "too short to be an ID");
+        assert!(found("ingress").is_empty(), "names match whole");
+        assert!(found("defa").is_empty());
+    }
+
+    #[test]
+    fn a_plain_file_is_not_a_namespace() {
+        assert_eq!(visibility(Path::new("/proc/self/ns/net")), Visibility::Namespace);
+        assert_eq!(visibility(Path::new("/etc/passwd")), Visibility::PlainFile);
+        assert_eq!(visibility(Path::new("/nonexistent")), Visibility::Missing);
+    }
+}
