@@ -1,2 +1,53 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: what is done to this project that cargo alone can't do. This file only reads the command line
+//! and dispatches: one file a command. What tests need too is in `testbed`.
+
+mod binary;
+mod dist;
+mod engine;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Does what this project needs done to itself.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start what tests need (a Docker engine, images, newest peers), or take it away again
+    #[command(subcommand)]
+    Engine(Engine),
+    /// Bring the engine up and run all tests
+    Test {
+        /// Passed on to cargo nextest, or cargo test where that is missing
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Build the static binary and pack it with its man page, completions and licences
+    Dist,
+}
+
+#[derive(Subcommand)]
+enum Engine {
+    /// Install, start and build whatever is missing
+    Up,
+    /// Remove what the tests made; stop the engine if `up` started it
+    Down,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Task::Engine(Engine::Up) => engine::up(),
+        Task::Engine(Engine::Down) => engine::down(),
+        Task::Test { arguments } => return test::run(&arguments),
+        Task::Dist => dist::run(),
+    };
+    run::report(done)
+}

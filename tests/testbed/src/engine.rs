@@ -61,7 +61,8 @@ pub fn client(socket: &str) -> Command {
 
 /// A newest-release engine in a mount and a network namespace of its own; stopped when dropped.
 ///
-/// Its netns files are therefore invisible to the host, as with an engine that came as a snap.
+/// What it mounts on its netns files is therefore invisible to the host, as with an engine that came as a snap:
+/// the host sees plain files.
 #[derive(Debug)]
 pub struct Newest {
     child: Child,
@@ -93,10 +94,8 @@ impl Newest {
         match version_at(&socket) {
             Ok(_) => Ok(engine),
             Err(error) => {
-                let log = std::fs::read_to_string(engine.run.path().join("log")).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(12).collect();
-                let tail: Vec<&str> = tail.into_iter().rev().collect();
-                Err(error.context(format!("the newest Docker engine ended:\n{}", tail.join("\n"))))
+                let tail = output::last_lines(&engine.run.path().join("log"), 12);
+                Err(error.context(format!("the newest Docker engine ended:\n{tail}")))
             }
         }
     }

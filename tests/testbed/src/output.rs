@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -70,6 +71,13 @@ pub fn stdout(command: &mut Command) -> Result<String> {
         bail!("{} failed: {output:?}", words(command));
     }
     Ok(output.stdout.trim_end_matches('\n').to_owned())
+}
+
+/// The last lines of a log, for an error message; nothing if it can't be read.
+pub fn last_lines(file: &Path, count: usize) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 fn words(command: &Command) -> String {

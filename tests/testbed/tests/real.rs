@@ -134,6 +134,7 @@ fn the_newest_engine_runs_beside_the_machines_own() -> Result<()> {
     let container = Container::run_at(&socket, image::busybox_at(&socket)?, &[], &["sleep", "1000"])?;
     assert_ne!(container.netns()?, ns::own("net")?);
     assert!(!container.ip()?.is_empty());
-    assert!(ns::inode_of_file(&container.sandbox_key()?).is_err(), "its netns files are its own");
+    // The file is there, but what is mounted on it is not: the host sees a plain file.
+    assert_ne!(ns::inode_of_file(&container.sandbox_key()?)?, container.netns()?);
     Ok(())
 }

@@ -1,0 +1,60 @@
+//! `cargo xtask dist`: what a release consists of, in one reproducible archive below `target/dist`. Building
+//! the binary is `binary`'s; the texts of man page and completions are the `cnsenter` crate's.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use testbed::output;
+
+use crate::{binary, run};
+
+/// Files of the project's root that go along as they are.
+const TEXTS: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
+
+/// Completions: the shell's name for the generator, and where distributions put the file.
+const COMPLETIONS: [(&str, &str); 3] =
+    [("bash", "completions/cnsenter.bash"), ("zsh", "completions/_cnsenter"), ("fish", "completions/cnsenter.fish")];
+
+/// Builds and packs.
+pub(crate) fn run() -> Result<()> {
+    let binary = binary::build()?;
+    let dist = run::target_folder()?.join("dist");
+    let name = format!("cnsenter-{}-{}", env!("CARGO_PKG_VERSION"), binary.triple);
+    let folder = dist.join(&name);
+    let _ = fs::remove_dir_all(&dist);
+    fs::create_dir_all(folder.join("completions"))?;
+
+    fs::copy(&binary.path, folder.join("cnsenter"))?;
+    for text in TEXTS {
+        fs::copy(run::root().join(text), folder.join(text)).with_context(|| format!("cannot pack {text}"))?;
+    }
+    fs::write(folder.join("cnsenter.1"), generate(&["man"])?)?;
+    for (shell, file) in COMPLETIONS {
+        fs::write(folder.join(file), generate(&["completions", shell])?)?;
+    }
+
+    let archive = format!("{name}.tar.gz");
+    pack(&dist, &name, &archive)?;
+    let sums = output::stdout(Command::new("sha256sum").arg(&archive).current_dir(&dist))?;
+    fs::write(dist.join("SHA256SUMS"), format!("{sums}\n"))?;
+    println!("dist: {} ({} bytes static)", dist.join(archive).display(), binary.bytes);
+    Ok(())
+}
+
+/// What the `cnsenter` crate's generator prints: a program apart, so that the released one doesn't carry it.
+fn generate(words: &[&str]) -> Result<String> {
+    let mut cargo = run::cargo();
+    cargo.args(["run", "--quiet", "--package", "cnsenter", "--features", "docs", "--bin", "cnsenter-docs", "--"]);
+    Ok(output::stdout(cargo.args(words))? + "\n")
+}
+
+/// The same files give the same archive, byte for byte: names sorted, nobody's ids, the last commit's time.
+fn pack(dist: &Path, name: &str, archive: &str) -> Result<()> {
+    let time = output::stdout(Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(run::root()));
+    let mut tar = Command::new("tar");
+    tar.current_dir(dist).args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=ustar"]);
+    tar.arg(format!("--mtime=@{}", time.as_deref().unwrap_or("0"))).arg("--use-compress-program=gzip -9n");
+    output::stdout(tar.args(["--mode=go=rX,u+rw,a-s", "-cf", archive, name])).map(drop)
+}
