@@ -171,12 +171,13 @@ fn start() -> Result<()> {
         let gone = !matches!(child.try_wait(), Ok(None));
         (gone || engine::version().is_ok()).then_some(())
     });
-    if let Err(error) = answered.and_then(|()| engine::version()) {
+    if answered.is_err() || engine::version().is_err() {
+        let how = if matches!(child.try_wait(), Ok(None)) { "does not answer" } else { "ended" };
         let _ = child.kill();
         let _ = child.wait();
         let _ = fs::remove_file(STATE);
         let tail = output::last_lines(Path::new(LOG), 15);
-        bail!("the Docker engine could not be started: {error:#}\n{tail}\nhint: its whole log is {LOG}");
+        bail!("the Docker engine could not be started: dockerd {how}\n{tail}\nhint: its whole log is {LOG}");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! and dispatches: one file a command. What tests need too is in `testbed`.
 
 mod binary;
+mod demo;
 mod dist;
 mod engine;
 mod run;
@@ -24,6 +25,8 @@ enum Task {
     /// Start what tests need (a Docker engine, images, newest peers), or take it away again
     #[command(subcommand)]
     Engine(Engine),
+    /// Show the two lines of the README at work: a real engine, a real nginx, live requests
+    Demo,
     /// Bring the engine up and run all tests
     Test {
         /// Passed on to cargo nextest, or cargo test where that is missing
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Task::Engine(Engine::Up) => engine::up(),
         Task::Engine(Engine::Down) => engine::down(),
+        Task::Demo => demo::run(),
         Task::Test { arguments } => return test::run(&arguments),
         Task::Dist => dist::run(),
     };

@@ -74,8 +74,13 @@ impl Session {
     }
 
     /// Reads to the end of the session: the exit status (128 + N for signal N), and what had not been read yet.
-    pub fn finish(mut self) -> Result<(i32, String)> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+    pub fn finish(self) -> Result<(i32, String)> {
+        self.finish_within(Duration::from_secs(10))
+    }
+
+    /// The same with another limit than ten seconds.
+    pub fn finish_within(mut self, limit: Duration) -> Result<(i32, String)> {
+        let deadline = Instant::now() + limit;
         while self.read(deadline)? {}
         if Instant::now() >= deadline {
             bail!("the session did not end, after showing:\n{}", self.seen);
