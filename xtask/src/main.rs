@@ -7,6 +7,7 @@ mod dist;
 mod engine;
 mod run;
 mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Task {
     },
     /// Build the static binary and pack it with its man page, completions and licences
     Dist,
+    /// Check the project's invariants: dependencies, threads, printing, licences, file heads and sizes
+    Tidy,
 }
 
 #[derive(Subcommand)]
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test { arguments } => return test::run(&arguments),
         Task::Dist => dist::run(),
+        Task::Tidy => tidy::run(),
     };
     run::report(done)
 }
