@@ -1,1 +1,54 @@
-//! Placeholder.
+//! `enter` joins the namespaces that a [`Plan`] lists and becomes the program of a [`Command`], in one straight line:
+//! open and hold everything, verify, join, take on the identity, exec.
+//!
+//! Here belongs what setns(2), pidfds and process semantics ask for. Does not belong here: containers and their
+//! engines (`resolve`), flags and messages for people (the binary), threads, an asynchronous runtime.
+
+mod command;
+mod credentials;
+mod error;
+mod join;
+mod namespace;
+mod opened;
+mod plan;
+mod program;
+mod seal;
+mod supervise;
+mod sys;
+mod target;
+
+use std::convert::Infallible;
+
+pub use command::{Command, Environment, Program};
+pub use error::Error;
+pub use namespace::Namespace;
+pub use plan::{Credentials, Directory, Id, Join, Plan, Proof, Source, Target, WorkingDirectory};
+pub use seal::seal;
+pub use target::namespaces_of;
+
+/// Does what `plan` says and becomes `command`. Returns only on failure; where a fork was needed, it returns in the
+/// child, and the parents wait to end the way the child ends.
+///
+/// # Errors
+/// Each step has its own [`Error`]; nothing is left behind by a step that failed, since this process ends with it.
+pub fn enter(plan: &Plan, command: &Command) -> Result<Infallible, Error> {
+    let mut opened = opened::Opened::open(plan, command)?;
+    let leash = if opened.forks(plan) {
+        // The first fork stays outside of the pid namespace and never stops, so that whatever becomes of the caller
+        // (stopped by Ctrl-Z, say) somebody reaps the program: an unreaped zombie would hold the container's pid
+        // namespace, and `docker rm -f` would wait for it in vain.
+        let keeper = supervise::fork(supervise::Role::Caller, None)?;
+        join::join(plan, &mut opened)?;
+        keeper.tie()?;
+        Some(supervise::fork(supervise::Role::Keeper, Some(&keeper))?)
+    } else {
+        join::join(plan, &mut opened)?;
+        None
+    };
+    opened.join_cgroup()?;
+    credentials::apply(plan, &opened)?;
+    if let Some(leash) = &leash {
+        leash.tie()?;
+    }
+    program::exec(command, opened.environment.as_deref())
+}

@@ -1,0 +1,65 @@
+//! User, groups and capabilities of the program: the last thing before exec, since they take away the right to do
+//! anything else. Which ones are asked for is said by the plan.
+
+use std::fs;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
+
+use crate::Error;
+use crate::opened::Opened;
+use crate::plan::{Id, Plan};
+
+/// Drops the supplementary groups where the caller may; inside of the user namespace it is tried again.
+pub(crate) fn drop_groups_before_joining() {
+    let _ = setgroups(&[]);
+}
+
+/// Takes on what the plan says. Joining a user namespace means user and group 0 there, unless said otherwise.
+pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
+    let wanted = &plan.credentials;
+    let default = (opened.user && !wanted.preserve).then_some(Id::Number(0));
+    let (owner, group) = opened.owner.unwrap_or_default();
+    let number = |id: Option<Id>, follow: u32| match id.or(default) {
+        None => None,
+        Some(Id::Number(number)) => Some(number),
+        Some(Id::Follow) => Some(follow),
+    };
+    if let Some(gid) = number(wanted.group, group) {
+        match setgroups(&[]) {
+            // Nobody can drop groups in a namespace that its owner made without privilege: user_namespaces(7).
+            Err(Errno::EPERM) if setgroups_denied() => log::info!("setgroups is denied here, groups are kept"),
+            other => other.map_err(Error::system("cannot drop the supplementary groups"))?,
+        }
+        setgid(Gid::from_raw(gid)).map_err(Error::system("cannot set the group"))?;
+    }
+    if let Some(uid) = number(wanted.user, owner) {
+        setuid(Uid::from_raw(uid)).map_err(Error::system("cannot set the user"))?;
+    }
+    if wanted.keep_capabilities && opened.user {
+        keep_capabilities()?;
+    }
+    Ok(())
+}
+
+fn setgroups_denied() -> bool {
+    fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim_end() == "deny")
+}
+
+/// Permitted capabilities become inheritable and ambient, so that exec leaves them to a program of any user.
+fn keep_capabilities() -> Result<(), Error> {
+    const WHAT: &str = "cannot keep the capabilities";
+    let mut sets = rustix::thread::capabilities(None).map_err(Error::system(WHAT))?;
+    sets.inheritable = sets.permitted;
+    rustix::thread::set_capabilities(None, sets).map_err(Error::system(WHAT))?;
+    for capability in sets.permitted.iter() {
+        // A kernel knows fewer of them than this library, or more: what it does not know cannot be kept.
+        match configure_capability_in_ambient_set(capability, true) {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(errno) => return Err(Error::system(WHAT)(errno)),
+        }
+    }
+    log::info!("kept {} capabilities", CapabilitySet::iter(&sets.permitted).count());
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What can go wrong between a plan and its program. The words say what is the matter; what to do about it is said by
+//! the binary, which knows the command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
+/// Why the program was not reached.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The process has ended.
+    #[error("no process with pid {0}")]
+    NoProcess(i32),
+    /// The process lives, and is not the one that was meant.
+    #[error("process {pid} is not the one that was meant: {reason}")]
+    Impostor {
+        /// Its pid.
+        pid: i32,
+        /// What was found instead of the proof.
+        reason: String,
+    },
+    /// `PID:INODE` asks for something that this kernel does not tell.
+    #[error("this kernel gives no inode numbers to pidfds, so {pid}:{inode} cannot be checked")]
+    NoPidfdInodes {
+        /// The pid.
+        pid: i32,
+        /// The inode number that was given.
+        inode: u64,
+    },
+    /// A namespace, folder, environment, … needs a target, and the plan has none.
+    #[error("no target to take {0} from")]
+    NoTarget(&'static str),
+    /// There is nothing to join.
+    #[error("no namespace to join")]
+    NothingToJoin,
+    /// A file could not be opened or read.
+    #[error("cannot open {}: {}", .path.display(), .errno.desc())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
+    /// The file is not a namespace.
+    #[error("{} is not a namespace, but a plain file", .0.display())]
+    NotNamespace(PathBuf),
+    /// The file is a namespace of another kind.
+    #[error("{} is not a {wanted} namespace", .path.display())]
+    WrongKind {
+        /// The file.
+        path: PathBuf,
+        /// The kind that was asked for.
+        wanted: &'static str,
+    },
+    /// The file is not the namespace that the target is in.
+    #[error("{} is not the network of process {pid}", .path.display())]
+    OtherNamespace {
+        /// The file.
+        path: PathBuf,
+        /// The target.
+        pid: i32,
+    },
+    /// No namespace has this ID.
+    #[error("cannot open the namespace with ID {id}: {}", .errno.desc())]
+    NamespaceId {
+        /// The ID.
+        id: u64,
+        /// Why.
+        errno: Errno,
+    },
+    /// The target's socket could not be taken, or has no network namespace.
+    #[error("cannot take the network of descriptor {fd} of process {pid}: {}", .errno.desc())]
+    Socket {
+        /// The number of the descriptor in the target.
+        fd: i32,
+        /// The target.
+        pid: i32,
+        /// Why.
+        errno: Errno,
+    },
+    /// setns(2) failed.
+    #[error("cannot join the {namespace} namespace of {origin}: {}", .errno.desc())]
+    Join {
+        /// Which kind, or several.
+        namespace: String,
+        /// A file, or the process.
+        origin: String,
+        /// Why.
+        errno: Errno,
+    },
+    /// A user namespace cannot be joined a second time.
+    #[error("already in the user namespace of {0}")]
+    AlreadyInUser(String),
+    /// cgroup v1, or nothing at all, is mounted on `/sys/fs/cgroup`.
+    #[error("the target's cgroup can be joined where cgroup v2 alone is mounted, and it isn't here")]
+    CgroupVersion,
+    /// Whoever joins a frozen cgroup is frozen.
+    #[error("the cgroup {} is frozen", .0.display())]
+    Frozen(PathBuf),
+    /// The process has more than one thread.
+    #[error("cannot join namespaces from a process of {0} threads")]
+    Threads(String),
+    /// A system call that has no reason to fail.
+    #[error("{what}: {}", .errno.desc())]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        errno: Errno,
+    },
+    /// The program is nowhere.
+    #[error("no such program: {}", .program.display())]
+    NoProgram {
+        /// The program.
+        program: OsString,
+        /// The folders that were searched; none where the program's name is a path.
+        searched: Option<OsString>,
+    },
+    /// The program is there, and what should run it is not: the interpreter of a script, or the dynamic loader.
+    #[error("cannot execute {}: it is there, but its interpreter or loader is not", .program.display())]
+    NoInterpreter {
+        /// The program.
+        program: OsString,
+    },
+    /// The program is there, and cannot be executed.
+    #[error("cannot execute {}: {}", .program.display(), .errno.desc())]
+    CannotExecute {
+        /// The program.
+        program: OsString,
+        /// Why.
+        errno: Errno,
+    },
+}
+
+impl Error {
+    /// For [`Result::map_err`]: names the step.
+    pub(crate) fn system<E: Into<Failure>>(what: &'static str) -> impl Fn(E) -> Self {
+        move |failure| Self::System { what, errno: failure.into().0 }
+    }
+
+    /// The error number behind it, where there is one.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Open { errno, .. }
+            | Self::NamespaceId { errno, .. }
+            | Self::Socket { errno, .. }
+            | Self::Join { errno, .. }
+            | Self::System { errno, .. }
+            | Self::CannotExecute { errno, .. } => Some(*errno),
+            _ => None,
+        }
+    }
+}
+
+/// An error number of either library.
+pub(crate) struct Failure(pub(crate) Errno);
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self(errno)
+    }
+}
+
+impl From<rustix::io::Errno> for Failure {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self(Errno::from_raw(errno.raw_os_error()))
+    }
+}

@@ -1,0 +1,266 @@
+//! Everything that a plan needs, opened and held before the first namespace is joined. After this, nothing is looked
+//! up by path on the host's side. What is done with it belongs in `join.rs`, `credentials.rs` and `program.rs`.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags};
+
+use crate::command::{Command, Environment};
+use crate::error::Failure;
+use crate::plan::{Directory, Id, Plan, Source, WorkingDirectory};
+use crate::target::{Process, namespaces_of};
+use crate::{Error, Namespace, sys};
+
+/// statfs(2) magic of namespace files.
+const NSFS_MAGIC: i64 = 0x6e73_6673;
+/// statfs(2) magic of cgroup v2.
+const CGROUP2_MAGIC: i64 = 0x6367_7270;
+/// statfs(2) magic of SELinux's own file system.
+const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
+
+/// An environment larger than this, in bytes, would not pass execve(2) anyway.
+const LARGEST_ENVIRONMENT: u64 = 8 << 20;
+
+/// The open descriptors of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    pub(crate) process: Option<Process>,
+    pub(crate) namespaces: Vec<Held>,
+    pub(crate) root: Option<OwnedFd>,
+    pub(crate) working_directory: Option<OwnedFd>,
+    /// The target's initial environment, NUL after each entry.
+    pub(crate) environment: Option<Vec<u8>>,
+    /// Owner and group of `/proc/PID`.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// The target's SELinux context, where SELinux is on.
+    pub(crate) context: Option<Vec<u8>>,
+    cgroup: Option<OwnedFd>,
+    /// Whether the user namespace is among those to join.
+    pub(crate) user: bool,
+}
+
+/// A namespace to join.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) namespace: Namespace,
+    /// Its file; without one it is joined through the pidfd.
+    pub(crate) file: Option<OwnedFd>,
+    /// For messages.
+    pub(crate) origin: String,
+    /// It is ours already: joining it only resets root and working directory, and is no reason to fail.
+    pub(crate) already_ours: bool,
+}
+
+impl Opened {
+    /// Opens everything, and verifies at the end that the target was there all the while.
+    pub(crate) fn open(plan: &Plan, command: &Command) -> Result<Self, Error> {
+        // Ours are all O_CLOEXEC; this is for those that we were started with. They can still be opened by path.
+        sys::close_on_exec_from(3).map_err(Error::system("cannot mark descriptors to be closed"))?;
+        let mut opened = Self { process: plan.target.as_ref().map(Process::open).transpose()?, ..Self::default() };
+        opened.open_namespaces(plan)?;
+        if plan.user_parent {
+            opened.open_user_parent()?;
+        }
+        if opened.namespaces.is_empty() && !plan.all {
+            return Err(Error::NothingToJoin);
+        }
+        opened.user = opened.namespaces.iter().any(|held| held.namespace == Namespace::User);
+        opened.open_folders(plan)?;
+        if command.environment == Environment::Target {
+            opened.environment = Some(opened.read("environ", "an environment")?);
+        }
+        if [plan.credentials.user, plan.credentials.group].contains(&Some(Id::Follow)) {
+            let process = opened.process("a user or group")?;
+            let owner = fs::metadata(process.path("")).map_err(|error| process.unreadable("", &error))?;
+            opened.owner = Some((owner.uid(), owner.gid()));
+        }
+        if plan.join_cgroup {
+            opened.cgroup = Some(opened.open_cgroup()?);
+        }
+        if plan.follow_context && statfs_type(Path::new("/sys/fs/selinux")) == Some(SELINUX_MAGIC) {
+            opened.context = Some(opened.read("attr/current", "an SELinux context")?);
+        }
+        if let Some(process) = &opened.process {
+            process.still_there()?;
+        }
+        Ok(opened)
+    }
+
+    /// Whether carrying out the plan takes a fork: the pid namespace applies to children only.
+    pub(crate) fn forks(&self, plan: &Plan) -> bool {
+        !plan.no_fork && self.namespaces.iter().any(|held| held.namespace == Namespace::Pid)
+    }
+
+    fn process(&self, for_what: &'static str) -> Result<&Process, Error> {
+        self.process.as_ref().ok_or(Error::NoTarget(for_what))
+    }
+
+    fn open_namespaces(&mut self, plan: &Plan) -> Result<(), Error> {
+        for join in &plan.joins {
+            let held = self.hold(join.namespace, &join.from)?;
+            self.namespaces.push(held);
+        }
+        if plan.all {
+            let pid = self.process("namespaces")?.pid;
+            for (namespace, ours) in namespaces_of(pid)? {
+                let given = plan.joins.iter().any(|join| join.namespace == namespace);
+                // Joining the mount namespace that we are in still resets root and working directory, as nsenter has it.
+                if !given && (!ours || namespace == Namespace::Mount) {
+                    let held = Held { already_ours: ours, ..self.hold(namespace, &Source::Target)? };
+                    self.namespaces.push(held);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&self, namespace: Namespace, from: &Source) -> Result<Held, Error> {
+        let held = |file, origin| Held { namespace, file, origin, already_ours: false };
+        match from {
+            Source::Target => {
+                let process = self.process("a namespace")?;
+                let file = match process.pidfd {
+                    Some(_) => None,
+                    None => Some(open_of_process(process, namespace)?),
+                };
+                Ok(held(file, format!("process {}", process.pid)))
+            }
+            Source::File(path) => Ok(held(Some(open_file(path)?), path.display().to_string())),
+            Source::FileOfTarget(path) => {
+                let file = open_file(path)?;
+                let process = self.process("a namespace")?;
+                let theirs = process.path(&format!("ns/{}", namespace.file()));
+                let theirs = fs::metadata(&theirs).map_err(|error| process.unreadable("ns", &error))?;
+                let found = rustix::fs::fstat(&file).map_err(Error::system("cannot look at a namespace"))?;
+                if (found.st_dev, found.st_ino) != (theirs.dev(), theirs.ino()) {
+                    return Err(Error::OtherNamespace { path: path.clone(), pid: process.pid });
+                }
+                Ok(held(Some(file), path.display().to_string()))
+            }
+            Source::Id(id) => {
+                let any = open(Path::new("/proc/self/ns/mnt"), OFlags::RDONLY)?;
+                let file = sys::open_namespace_by_id(any.as_fd(), *id)
+                    .map_err(|errno| Error::NamespaceId { id: *id, errno })?;
+                Ok(held(Some(file), format!("ID {id}")))
+            }
+            Source::Socket(fd) => {
+                let process = self.process("a socket")?;
+                let failed = |errno| Error::Socket { fd: *fd, pid: process.pid, errno };
+                let pidfd = process.pidfd.as_ref().ok_or_else(|| failed(Errno::ENOSYS))?;
+                let socket = rustix::process::pidfd_getfd(pidfd, *fd, rustix::process::PidfdGetfdFlags::empty())
+                    .map_err(|errno| failed(Failure::from(errno).0))?;
+                let file = sys::network_of_socket(socket.as_fd()).map_err(failed)?;
+                Ok(held(Some(file), format!("descriptor {fd} of process {}", process.pid)))
+            }
+        }
+    }
+
+    /// Puts the parent of the target's user namespace, or of the one that was given, in its place.
+    fn open_user_parent(&mut self) -> Result<(), Error> {
+        let given = self.namespaces.iter().position(|held| held.namespace == Namespace::User);
+        let given = given.map(|index| self.namespaces.swap_remove(index));
+        let child = match given {
+            Some(Held { file: Some(file), .. }) => file,
+            _ => open_of_process(self.process("a user namespace")?, Namespace::User)?,
+        };
+        let parent = sys::parent_of_user_namespace(child.as_fd())
+            .map_err(Error::system("cannot open the parent of the user namespace"))?;
+        let origin = "the parent user namespace".to_owned();
+        self.namespaces.push(Held { namespace: Namespace::User, file: Some(parent), origin, already_ours: false });
+        Ok(())
+    }
+
+    fn open_folders(&mut self, plan: &Plan) -> Result<(), Error> {
+        self.root = match &plan.root {
+            None => None,
+            Some(Directory::Target) => Some(self.open_folder_of_target("root")?),
+            Some(Directory::Path(path)) => Some(open(path, OFlags::PATH | OFlags::DIRECTORY)?),
+        };
+        self.working_directory = match &plan.working_directory {
+            None | Some(WorkingDirectory::Inside(_)) => None,
+            Some(WorkingDirectory::Target) => Some(self.open_folder_of_target("cwd")?),
+            Some(WorkingDirectory::Path(path)) => Some(open(path, OFlags::PATH | OFlags::DIRECTORY)?),
+        };
+        Ok(())
+    }
+
+    fn open_folder_of_target(&self, link: &'static str) -> Result<OwnedFd, Error> {
+        let process = self.process("a folder")?;
+        // The kernel's own link, not one of the container's file system.
+        rustix::fs::open(process.path(link), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| process.unreadable(link, &errno.into()))
+    }
+
+    fn read(&self, file: &str, what: &'static str) -> Result<Vec<u8>, Error> {
+        let process = self.process(what)?;
+        let mut bytes = Vec::new();
+        File::open(process.path(file))
+            .and_then(|open| open.take(LARGEST_ENVIRONMENT).read_to_end(&mut bytes))
+            .map_err(|error| process.unreadable(file, &error))?;
+        Ok(bytes)
+    }
+
+    fn open_cgroup(&self) -> Result<OwnedFd, Error> {
+        const MOUNT: &str = "/sys/fs/cgroup";
+        let text = self.read("cgroup", "a cgroup")?;
+        if statfs_type(Path::new(MOUNT)) != Some(CGROUP2_MAGIC) {
+            return Err(Error::CgroupVersion);
+        }
+        let text = String::from_utf8_lossy(&text);
+        let path = text.lines().find_map(|line| line.strip_prefix("0::/")).ok_or(Error::CgroupVersion)?;
+        let folder = Path::new(MOUNT).join(path);
+        let frozen = |events: String| events.lines().any(|line| line == "frozen 1");
+        if fs::read_to_string(folder.join("cgroup.events")).is_ok_and(frozen) {
+            return Err(Error::Frozen(folder));
+        }
+        open(&folder.join("cgroup.procs"), OFlags::WRONLY)
+    }
+
+    /// Moves this process, the one that becomes the program, into the target's cgroup.
+    pub(crate) fn join_cgroup(&self) -> Result<(), Error> {
+        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+        log::info!("joining the cgroup");
+        // 0 is whoever writes, whatever its pid is in whichever namespace.
+        rustix::io::write(cgroup, b"0").map(drop).map_err(Error::system("cannot join the target's cgroup"))
+    }
+}
+
+fn open_of_process(process: &Process, namespace: Namespace) -> Result<OwnedFd, Error> {
+    let file = format!("ns/{}", namespace.file());
+    rustix::fs::open(process.path(&file), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| process.unreadable(&file, &errno.into()))
+}
+
+/// Turns what would be joined through the pidfd into files: kernels before 5.8 join no pidfd.
+pub(crate) fn open_the_rest(opened: &mut Opened) -> Result<(), Error> {
+    let Some(process) = &opened.process else { return Ok(()) };
+    for held in &mut opened.namespaces {
+        if held.file.is_none() {
+            held.file = Some(open_of_process(process, held.namespace)?);
+        }
+    }
+    process.still_there()
+}
+
+fn open_file(path: &Path) -> Result<OwnedFd, Error> {
+    // O_NONBLOCK: a FIFO in the place of a namespace must not hang us.
+    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+    match rustix::fs::fstatfs(&file) {
+        Ok(found) if found.f_type == NSFS_MAGIC => Ok(file),
+        _ => Err(Error::NotNamespace(path.to_owned())),
+    }
+}
+
+fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, Error> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| Error::Open { path: PathBuf::from(path), errno: Failure::from(errno).0 })
+}
+
+fn statfs_type(path: &Path) -> Option<i64> {
+    rustix::fs::statfs(path).ok().map(|found| found.f_type)
+}

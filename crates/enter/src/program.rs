@@ -1,0 +1,173 @@
+//! Finding the program in the root that was entered, and becoming it: execvp(3) with an environment of its own, and a
+//! login shell where none was named. By now nothing of the host is open.
+
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+
+use crate::command::{Command, Environment, Program};
+use crate::{Error, sys};
+
+/// Where to search without a PATH: confstr(3), `_CS_PATH`.
+const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
+/// Runs what has no header of its own, as execvp(3) does, and is the last shell to try.
+const SHELL: &str = "/bin/sh";
+/// A passwd file larger than this, in bytes, is not one.
+const LARGEST_PASSWD: u64 = 1 << 20;
+
+/// Becomes the program. `of_target` is the target's environment, NUL after each entry.
+pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>) -> Result<Infallible, Error> {
+    let environment = environment(&command.environment, of_target);
+    match &command.program {
+        Program::Words(words) => exec_words(words, &environment),
+        Program::Shell => exec_shell(&environment),
+    }
+}
+
+fn environment(wanted: &Environment, of_target: Option<&[u8]>) -> Vec<CString> {
+    let entry = |bytes: &[u8]| CString::new(bytes).ok().filter(|_| bytes.contains(&b'='));
+    match wanted {
+        Environment::Inherited => std::env::vars_os()
+            .filter_map(|(name, value)| entry(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
+            .collect(),
+        Environment::Target => of_target.unwrap_or_default().split(|byte| *byte == 0).filter_map(entry).collect(),
+        Environment::Exactly(entries) => entries.iter().filter_map(|text| entry(text.as_bytes())).collect(),
+    }
+}
+
+fn variable<'a>(environment: &'a [CString], name: &str) -> Option<&'a [u8]> {
+    environment.iter().find_map(|entry| entry.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+fn exec_words(words: &[OsString], environment: &[CString]) -> Result<Infallible, Error> {
+    let Some(program) = words.first() else { return exec_shell(environment) };
+    let arguments: Vec<_> = words.iter().filter_map(|word| CString::new(word.as_bytes()).ok()).collect();
+    if program.as_bytes().contains(&b'/') {
+        return match try_exec(program, &arguments, environment) {
+            Errno::ENOENT | Errno::ENOTDIR => Err(missing(program, None)),
+            errno => Err(Error::CannotExecute { program: program.clone(), errno }),
+        };
+    }
+    let path = variable(environment, "PATH").unwrap_or(DEFAULT_PATH);
+    let mut denied = false;
+    for folder in path.split(|byte| *byte == b':') {
+        let candidate = Path::new(OsStr::from_bytes(folder)).join(program).into_os_string();
+        match try_exec(&candidate, &arguments, environment) {
+            Errno::EACCES => denied = true,
+            Errno::ENOENT if exists(&candidate) => return Err(Error::NoInterpreter { program: candidate }),
+            // As execvp(3): a folder that is not there or cannot be reached is no reason to search no further.
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
+            errno => return Err(Error::CannotExecute { program: candidate, errno }),
+        }
+    }
+    match denied {
+        true => Err(Error::CannotExecute { program: program.clone(), errno: Errno::EACCES }),
+        false => Err(missing(program, Some(OsString::from_vec(path.to_vec())))),
+    }
+}
+
+fn missing(program: &OsStr, searched: Option<OsString>) -> Error {
+    match searched.is_none() && exists(program) {
+        true => Error::NoInterpreter { program: program.to_owned() },
+        false => Error::NoProgram { program: program.to_owned(), searched },
+    }
+}
+
+fn exists(program: &OsStr) -> bool {
+    rustix::fs::stat(program.as_bytes()).is_ok()
+}
+
+fn try_exec(file: &OsStr, arguments: &[CString], environment: &[CString]) -> Errno {
+    let Ok(path) = CString::new(file.as_bytes()) else { return Errno::ENOENT };
+    log::info!("executing {}", file.display());
+    match sys::execve(&path, arguments, environment) {
+        Errno::ENOEXEC => {
+            let shell = CString::new(SHELL).unwrap_or_default();
+            let rest = arguments.iter().skip(1).cloned();
+            let script: Vec<_> = [shell.clone(), path].into_iter().chain(rest).collect();
+            sys::execve(&shell, &script, environment)
+        }
+        errno => errno,
+    }
+}
+
+/// A login shell: its first argument is `-` and its base name.
+fn exec_shell(environment: &[CString]) -> Result<Infallible, Error> {
+    let named = variable(environment, "SHELL").filter(|shell| !shell.is_empty()).map(<[u8]>::to_vec);
+    let user = rustix::process::getuid().as_raw();
+    let of_user = || passwd().and_then(|text| shell_of(&text, user));
+    let candidates = named.into_iter().chain(std::iter::once_with(of_user).flatten()).chain([SHELL.into()]);
+    let mut error = None;
+    for shell in candidates.map(OsString::from_vec) {
+        let base = Path::new(&shell).file_name().unwrap_or(&shell);
+        let login = CString::new([b"-", base.as_bytes()].concat()).unwrap_or_default();
+        error = Some(match try_exec(&shell, &[login], environment) {
+            Errno::ENOENT | Errno::ENOTDIR => missing(&shell, None),
+            errno => return Err(Error::CannotExecute { program: shell, errno }),
+        });
+    }
+    Err(error.unwrap_or_else(|| missing(OsStr::new(SHELL), None)))
+}
+
+/// The passwd file of the root that was entered. It may be a container's: no link of its procfs is followed, nothing
+/// but a regular file is read, and not without end.
+fn passwd() -> Option<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let file = match rustix::fs::openat2(&root, "etc/passwd", flags, Mode::empty(), resolve) {
+        // Before 5.6.
+        Err(rustix::io::Errno::NOSYS) => {
+            rustix::fs::openat(&root, "etc/passwd", flags | OFlags::NOFOLLOW, Mode::empty()).ok()?
+        }
+        other => other.ok()?,
+    };
+    let found = rustix::fs::fstat(&file).ok()?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let mut text = Vec::new();
+    std::fs::File::from(file).take(LARGEST_PASSWD).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+/// The last field of the user's line, passwd(5).
+fn shell_of(passwd: &[u8], user: u32) -> Option<Vec<u8>> {
+    let user = user.to_string();
+    passwd.split(|byte| *byte == b'\n').find_map(|line| {
+        let fields: Vec<_> = line.split(|byte| *byte == b':').collect();
+        match fields[..] {
+            [_, _, uid, _, _, _, shell] if uid == user.as_bytes() && shell.starts_with(b"/") => Some(shell.to_vec()),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shell_is_the_last_of_seven_fields() {
+        let passwd = b"root:x:0:0:root:/root:/bin/zsh\nbad\nweb:x:33:33::/var/www:/usr/sbin/nologin\nx:x:7:7::/:\n";
+        assert_eq!(shell_of(passwd, 0).unwrap(), b"/bin/zsh");
+        assert_eq!(shell_of(passwd, 33).unwrap(), b"/usr/sbin/nologin");
+        assert_eq!(shell_of(passwd, 7), None);
+        assert_eq!(shell_of(passwd, 1), None);
+        assert_eq!(shell_of(b"\xff\xfe:::::::", 0), None);
+    }
+
+    #[test]
+    fn an_entry_without_a_name_is_left_out() {
+        let entries = environment(&Environment::Target, Some(b"A=1\0junk\0B=\0\0"));
+        assert_eq!(entries, [c"A=1".to_owned(), c"B=".to_owned()]);
+        assert_eq!(variable(&entries, "A"), Some(&b"1"[..]));
+        assert_eq!(variable(&entries, "B"), Some(&b""[..]));
+        assert_eq!(variable(&entries, ""), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! Running from a sealed copy of our own binary, so that a container that can see this process cannot write to the
+//! file on the host behind `/proc/PID/exe` (CVE-2019-5736).
+
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+
+use nix::errno::Errno;
+use rustix::fs::{MemfdFlags, SealFlags};
+
+use crate::{Error, sys};
+
+const COPIED: &str = "cannot copy cnsenter into memory";
+
+/// Executes this program again from memory that nobody can write to; does nothing where that was done already.
+///
+/// # Errors
+/// [`Error::System`] where the kernel gives no such memory, or lets nothing be executed from it
+/// (`vm.memfd_noexec`).
+pub fn seal() -> Result<(), Error> {
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    let own = File::open("/proc/self/exe").map_err(Error::system("cannot open /proc/self/exe"))?;
+    if rustix::fs::fcntl_get_seals(&own).is_ok_and(|found| found.contains(seals)) {
+        return Ok(());
+    }
+    let copy = memory()?;
+    let size = own.metadata().map_err(Error::system(COPIED))?.len();
+    let mut left = usize::try_from(size).unwrap_or(usize::MAX);
+    while left > 0 {
+        match rustix::fs::sendfile(&copy, &own, None, left).map_err(Error::system(COPIED))? {
+            0 => break,
+            copied => left -= copied.min(left),
+        }
+    }
+    rustix::fs::fcntl_add_seals(&copy, seals).map_err(Error::system(COPIED))?;
+    let words = |all: &mut dyn Iterator<Item = OsString>| {
+        all.filter_map(|word| CString::new(word.into_vec()).ok()).collect::<Vec<_>>()
+    };
+    let arguments = words(&mut std::env::args_os());
+    let environment = words(&mut std::env::vars_os().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    }));
+    let errno = sys::execute(copy.as_fd(), &arguments, &environment);
+    Err(Error::System { what: "cannot run from a sealed copy in memory", errno })
+}
+
+fn memory() -> Result<OwnedFd, Error> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match rustix::fs::memfd_create(c"cnsenter", flags | MemfdFlags::EXEC) {
+        // A kernel before 6.3: everything there can be executed.
+        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create(c"cnsenter", flags),
+        other => other,
+    }
+    .map_err(|errno| match errno {
+        rustix::io::Errno::ACCESS => {
+            Error::System { what: "cannot run from a sealed copy in memory", errno: Errno::EACCES }
+        }
+        errno => Error::system(COPIED)(errno),
+    })
+}

@@ -1,0 +1,169 @@
+//! The system calls that neither nix nor rustix has in a safe form, each behind a safe function. Policy does not
+//! belong here.
+
+use std::ffi::{CStr, CString, c_int, c_uint, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// `ioctl_ns(2)`: the owning user namespace, which of a user namespace is its parent.
+const NS_GET_USERNS: libc::c_ulong = 0xb701;
+/// `include/uapi/linux/sockios.h`: the network namespace of a socket.
+const SIOCGSKNS: libc::c_ulong = 0x894c;
+/// `include/uapi/linux/close_range.h`.
+const CLOSE_RANGE_CLOEXEC: c_uint = 1 << 2;
+/// `include/uapi/linux/fcntl.h`: a handle that is good for identifying, at least.
+const AT_HANDLE_FID: c_int = 0x200;
+
+fn descriptor(result: c_int) -> Result<OwnedFd, Errno> {
+    let fd = Errno::result(result)?;
+    // SAFETY: the kernel has just returned this descriptor to us, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Marks every descriptor from `first` on to be closed at exec. For kernels before 5.11 it goes through `/proc/self/fd`.
+pub(crate) fn close_on_exec_from(first: RawFd) -> Result<(), Errno> {
+    // SAFETY: the call takes plain numbers and changes descriptor flags only.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first as c_uint, c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
+    match Errno::result(result) {
+        Err(Errno::ENOSYS | Errno::EINVAL) => close_on_exec_one_by_one(first),
+        other => other.map(drop),
+    }
+}
+
+fn close_on_exec_one_by_one(first: RawFd) -> Result<(), Errno> {
+    let entries = std::fs::read_dir("/proc/self/fd").map_err(|_| Errno::ENOSYS)?;
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+    for fd in numbers.filter(|fd| *fd >= first) {
+        // SAFETY: fcntl(F_SETFD) on a number that may be closed by now fails with EBADF, and touches no memory.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
+}
+
+/// Closes every descriptor from `first` on except those in `kept`, which is sorted.
+pub(crate) fn close_all_but(first: RawFd, kept: &[RawFd]) {
+    let mut next = first as c_uint;
+    for end in kept.iter().map(|fd| *fd as c_uint).chain([c_uint::MAX]) {
+        if next < end {
+            let last = if end == c_uint::MAX { end } else { end - 1 };
+            // SAFETY: the call takes plain numbers. The caller uses none of these descriptors any more: it waits, then
+            // exits without dropping their owners. What fails on an old kernel is cleanliness only.
+            unsafe { libc::syscall(libc::SYS_close_range, next, last, 0 as c_uint) };
+        }
+        next = end.saturating_add(1);
+    }
+}
+
+/// Sends a signal by its number, which may be a real-time one. A process that is gone is no error.
+pub(crate) fn kill(pid: rustix::process::Pid, number: c_int) {
+    // SAFETY: kill takes plain numbers.
+    unsafe { libc::kill(pid.as_raw_nonzero().get(), number) };
+}
+
+/// Takes the signal's default action on this process. Returns where that is not to die.
+pub(crate) fn die_by(number: c_int) {
+    // SAFETY: the default action replaces any handler, and none of ours exists; the set is initialised by sigemptyset
+    // before it is used, and lives on this stack.
+    unsafe {
+        libc::signal(number, libc::SIG_DFL);
+        let mut set = std::mem::MaybeUninit::uninit();
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), number);
+        libc::sigprocmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
+        libc::raise(number);
+    }
+}
+
+/// The parent of a user namespace, `ioctl_ns(2)`.
+pub(crate) fn parent_of_user_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // SAFETY: the request takes no argument and returns a new descriptor.
+    descriptor(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) })
+}
+
+/// The network namespace of a socket.
+pub(crate) fn network_of_socket(socket: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // SAFETY: the request takes no argument and returns a new descriptor.
+    descriptor(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) })
+}
+
+/// A `struct file_handle` with the `struct nsfs_file_handle` of `include/uapi/linux/nsfs.h` inside.
+#[repr(C)]
+struct NamespaceHandle {
+    bytes: c_uint,
+    kind: c_int,
+    id: u64,
+    namespace_type: u32,
+    inode: u32,
+}
+
+/// Opens the namespace with this ID. `any` is any namespace file: it stands for nsfs, whose handle type the kernel
+/// tells by it.
+pub(crate) fn open_namespace_by_id(any: BorrowedFd<'_>, id: u64) -> Result<OwnedFd, Errno> {
+    let mut handle = NamespaceHandle { bytes: 16, kind: 0, id: 0, namespace_type: 0, inode: 0 };
+    let mut mount: c_int = 0;
+    // SAFETY: the path is empty and NUL-terminated; `handle` has room for the 16 bytes that it promises, and both
+    // pointers outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            any.as_raw_fd(),
+            c"".as_ptr(),
+            ptr::from_mut(&mut handle).cast::<c_void>(),
+            ptr::from_mut(&mut mount),
+            libc::AT_EMPTY_PATH | AT_HANDLE_FID,
+        )
+    };
+    Errno::result(result)?;
+    handle.id = id;
+    handle.namespace_type = 0;
+    handle.inode = 0;
+    // SAFETY: `handle` is a file handle of the size that it says, and outlives the call.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_open_by_handle_at,
+            any.as_raw_fd(),
+            ptr::from_mut(&mut handle).cast::<c_void>(),
+            libc::O_RDONLY | libc::O_CLOEXEC,
+        )
+    };
+    descriptor(fd as c_int)
+}
+
+/// execve(2), on the file that `path` names. Returns only on failure.
+pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: &[CString]) -> Errno {
+    match nix::unistd::execve(path, arguments, environment) {
+        Ok(never) => match never {},
+        Err(errno) => errno,
+    }
+}
+
+/// execveat(2), on the open file itself. Returns only on failure.
+pub(crate) fn execute(file: BorrowedFd<'_>, arguments: &[CString], environment: &[CString]) -> Errno {
+    let pointers =
+        |strings: &[CString]| strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>();
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both arrays end with a null pointer and hold pointers to NUL-terminated strings that outlive the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Errno::last()
+}
+
+/// fork(2). `None` in the child.
+pub(crate) fn fork() -> Result<Option<rustix::process::Pid>, Errno> {
+    // SAFETY: this process has one thread (`join` asserts it), so the child may do whatever the parent may.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { child } => Ok(rustix::process::Pid::from_raw(child.as_raw())),
+        nix::unistd::ForkResult::Child => Ok(None),
+    }
+}
