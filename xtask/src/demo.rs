@@ -5,23 +5,18 @@ use std::io::{IsTerminal, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use testbed::{Container, LABEL, engine, guard, image, pty};
 
-use crate::binary;
-
-/// Set by Ctrl-C: the guards then remove what was made, which a killed process couldn't.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+use crate::{binary, interrupt};
 
 /// Shows both lines, and fails unless they showed the traffic that there was.
 pub(crate) fn run() -> Result<()> {
-    on_interrupt()?;
+    interrupt::watch()?;
     crate::engine::up()?;
     tell("building cnsenter, a static release binary");
     let binary = binary::build()?;
@@ -92,7 +87,7 @@ impl Shell<'_> {
         command.args(["-c", line]).env("PATH", format!("{}:{path}", self.folder.display()));
         let session = pty::Session::spawn(&mut command)?;
         let ended = session.finish_within(Duration::from_secs(60));
-        check_interrupt()?;
+        interrupt::check()?;
         let (code, shown) = ended?;
         let shown = shown.replace('\r', "");
         print!("{shown}");
@@ -134,7 +129,7 @@ impl Requests {
         for _ in 0..count {
             self.sent.recv_timeout(Duration::from_secs(10)).context("nginx stopped answering")?;
         }
-        check_interrupt()
+        interrupt::check()
     }
 
     fn stop(mut self) -> u32 {
@@ -167,27 +162,6 @@ fn paint(code: &str, text: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-extern "C" fn note_interrupt(_: i32) {
-    INTERRUPTED.store(true, Ordering::Relaxed);
-}
-
-fn on_interrupt() -> Result<()> {
-    // Without SA_RESTART: a wait for the terminal has to end.
-    let action = SigAction::new(SigHandler::Handler(note_interrupt), SaFlags::empty(), SigSet::empty());
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        // SAFETY: the handler stores one atomic and does nothing else.
-        unsafe { sigaction(signal, &action) }?;
-    }
-    Ok(())
-}
-
-fn check_interrupt() -> Result<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        bail!("interrupted; the container is removed");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! `cargo xtask`: what is done to this project that cargo alone can't do. This file only reads the command line
 //! and dispatches: one file a command. What tests need too is in `testbed`.
 
+mod bench;
 mod binary;
 mod demo;
 mod dist;
 mod engine;
+mod interrupt;
 mod run;
 mod test;
 mod tidy;
@@ -36,6 +38,8 @@ enum Task {
     },
     /// Build the static binary and pack it with its man page, completions and licences
     Dist,
+    /// Measure against nsenter and docker inspect, and write docs/performance.md
+    Bench,
     /// Check the project's invariants: dependencies, threads, printing, licences, file heads and sizes
     Tidy,
 }
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test { arguments } => return test::run(&arguments),
         Task::Dist => dist::run(),
+        Task::Bench => bench::run(),
         Task::Tidy => tidy::run(),
     };
     run::report(done)

@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<()> {
         run::visibly(run::cargo().args(["deny", "--offline", "check", "licenses", "bans", "sources"]))?;
     }
     if failed {
-        bail!("{} rules are broken\nhint: docs/architecture.md says why each rule is there", findings.len());
+        bail!("broken in {} places\nhint: docs/architecture.md says why each rule is there", findings.len());
     }
     println!("tidy: {} files, nothing to mend", files.len());
     Ok(())

@@ -1,0 +1,144 @@
+//! `cargo xtask bench`: what is measured, what is promised, and the page that says both. How a number is taken
+//! is `measure`'s; the page's words on the machine are `machine`'s.
+
+mod machine;
+mod measure;
+
+use std::fmt::Write;
+
+use anyhow::{Result, bail};
+use testbed::{Container, Scratch, image};
+
+use crate::{binary, engine, interrupt, run};
+use measure::{Contender, Median};
+
+/// How many containers "many" are.
+const MANY: usize = 200;
+
+/// A promise, and what was measured.
+struct Promise {
+    what: String,
+    limit: String,
+    measured: String,
+    kept: bool,
+}
+
+/// Measures everything and rewrites `docs/performance.md`; fails if a promise is broken.
+pub(crate) fn run() -> Result<()> {
+    interrupt::watch()?;
+    engine::up()?;
+    let binary = binary::build()?;
+    let cnsenter = binary.path.display().to_string();
+    let scratch = Scratch::new()?;
+    let container = Container::run(image::busybox()?, &[], &["sleep", "100000"])?;
+    let (name, id, pid) = (container.name(), container.short_id(), container.pid()?);
+
+    let inspect = format!("docker inspect -f {{{{.State.Pid}}}} {name}");
+    let contenders = [
+        Contender::new("nsenter -n -t PID", format!("nsenter -n -t {pid} /bin/true")),
+        Contender::new("cnsenter -n -t PID", format!("{cnsenter} -n -t {pid} /bin/true")),
+        Contender::new("cnsenter --net NAME", format!("{cnsenter} --net {name} /bin/true")),
+        Contender::new("cnsenter --sandbox ID", format!("{cnsenter} --sandbox {id} /bin/true")),
+        Contender::new("nsenter -n -t $(docker inspect …)", format!("sh -c 'nsenter -n -t $({inspect}) /bin/true'")),
+    ];
+    println!("bench: {} commands in turn, {} runs each", contenders.len(), measure::RUNS);
+    let times = measure::medians(&contenders, scratch.path())?;
+    println!("bench: memory, threads and instructions");
+    let memory = measure::before_exec(&cnsenter, name)?;
+    let instructions = measure::instructions(&cnsenter, name)?;
+
+    println!("bench: {} more containers", MANY - 1);
+    let many = measure::Crowd::start(MANY - 1)?;
+    interrupt::check()?;
+    let crowded = measure::medians(&[contenders[0].clone(), contenders[2].clone()], scratch.path())?;
+    drop(many);
+
+    let [nsenter, by_pid, by_name, by_sandbox, inspected] = [0, 1, 2, 3, 4].map(|at| times[at].milliseconds);
+    // The same nsenter line measures what the crowd does to the machine itself.
+    let crowd = (crowded[1].milliseconds / crowded[0].milliseconds) / (by_name / nsenter);
+    let promises = [
+        at_most("by name, against nsenter with the pid known", by_name / nsenter, 1.10),
+        at_most("by sandbox, against nsenter with the pid known", by_sandbox / nsenter, 1.10),
+        at_most("joining alone (-t PID), against nsenter", by_pid / nsenter, 1.10),
+        Promise {
+            what: "by name, faster than docker inspect and nsenter".to_owned(),
+            limit: "≥ 6 ×".to_owned(),
+            measured: format!("{:.1} ×", inspected / by_name),
+            kept: inspected / by_name >= 6.0,
+        },
+        at_most(&format!("by name with {MANY} containers, against with one"), crowd, 1.10),
+        up_to("the static binary", binary.bytes as u64 / 1024, 3 * 1024, "KiB"),
+        up_to("peak memory", memory.peak_kib, 4 * 1024, "KiB"),
+        up_to("threads", memory.threads, 1, ""),
+    ];
+    let page = page(&times, &crowded, &promises, instructions)?;
+    std::fs::write(run::root().join("docs/performance.md"), &page)?;
+    println!("{page}bench: written to docs/performance.md");
+    let broken = promises.iter().filter(|promise| !promise.kept).count();
+    if broken > 0 {
+        bail!("{broken} promises were not kept\nhint: on a machine that is busy with something else, try again");
+    }
+    Ok(())
+}
+
+fn at_most(what: &str, ratio: f64, limit: f64) -> Promise {
+    let (limit_text, measured) = (format!("≤ {limit:.2} ×"), format!("{ratio:.2} ×"));
+    Promise { what: what.to_owned(), limit: limit_text, measured, kept: ratio <= limit }
+}
+
+fn up_to(what: &str, value: u64, limit: u64, unit: &str) -> Promise {
+    let [measured, limit_text] = [value, limit].map(|number| format!("{number} {unit}").trim_end().to_owned());
+    Promise { what: what.to_owned(), limit: format!("≤ {limit_text}"), measured, kept: value <= limit }
+}
+
+fn page(times: &[Median], crowded: &[Median], promises: &[Promise], instructions: u64) -> Result<String> {
+    let mut page = String::from(HEAD);
+    writeln!(page, "## Promises\n\n| what | limit | measured | |\n|---|---|---|---|")?;
+    for Promise { what, limit, measured, kept } in promises {
+        writeln!(page, "| {what} | {limit} | {measured} | {} |", if *kept { "kept" } else { "**broken**" })?;
+    }
+    writeln!(page, "\n## Times\n")?;
+    time_table(&mut page, "with one container", times)?;
+    time_table(&mut page, &format!("with {MANY} containers"), crowded)?;
+    writeln!(
+        page,
+        "Each line ends in `/bin/true`; the whole process is measured, by the medians of {} runs.",
+        measure::RUNS
+    )?;
+    writeln!(
+        page,
+        "Instructions of `cnsenter --net NAME`, up to the attempt to run a missing program: {instructions}."
+    )?;
+    writeln!(page, "\n## Machine\n\n{}", machine::table()?)?;
+    page.push_str(HOW);
+    Ok(page)
+}
+
+fn time_table(page: &mut String, title: &str, times: &[Median]) -> Result<()> {
+    writeln!(page, "| {title} | median, ms | middle half, ms | against nsenter |\n|---|---|---|---|")?;
+    for Median { name, milliseconds, quartiles } in times {
+        let ratio = milliseconds / times[0].milliseconds;
+        writeln!(page, "| `{name}` | {milliseconds:.2} | {:.2} – {:.2} | {ratio:.2} × |", quartiles.0, quartiles.1)?;
+    }
+    Ok(writeln!(page)?)
+}
+
+const HEAD: &str = "\
+# Performance
+
+Written by `cargo xtask bench`; run it to have these numbers for your machine. Ratios are what holds from one
+machine to another, since all commands of a table are measured in turn within one run.
+
+";
+
+const HOW: &str = "\
+## How each number is taken
+
+- Times: hyperfine without a shell, in rounds; each round runs every command, in another order than the last.
+- With many containers: the ratio by name over the same ratio with one container, so that what many containers
+  do to the machine itself (nsenter slows down too) does not count.
+- Memory and threads: `VmHWM` and `Threads` of `/proc/PID/status`, read while strace holds cnsenter at the entry
+  of the `execve` that would replace it, since the kernel forgets the peak there.
+- Instructions: callgrind. It ends its count at an `execve` that succeeds, hence the missing program. valgrind may
+  lack newer system calls, for which cnsenter then takes its fallback.
+";
