@@ -1,6 +1,7 @@
 //! The static release binary: how it is built and what must be true of it. Used by `demo`, `bench` and `dist`;
 //! packing it is `dist`'s.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +9,7 @@ use testbed::output;
 
 use crate::run;
 
-/// What makes it static, and what else the linker is told.
+/// What makes it static, and what else the compiler and the linker are told.
 const RUSTFLAGS: &[&str] = &["-C", "target-feature=+crt-static"];
 
 /// The most that it may weigh.
@@ -31,7 +32,7 @@ pub(crate) fn build() -> Result<Binary> {
     let mut cargo = run::cargo();
     // The target is named even though it is the host: else the flags would reach build scripts and macros.
     cargo.args(["build", "--quiet", "--release", "--package", "cnsenter", "--bin", "cnsenter"]);
-    cargo.args(["--target", &triple]).env("RUSTFLAGS", RUSTFLAGS.join(" "));
+    cargo.args(["--target", &triple]).env("CARGO_ENCODED_RUSTFLAGS", rustflags());
     run::visibly(&mut cargo)?;
     let path = run::target_folder()?.join(&triple).join("release/cnsenter");
     let elf = std::fs::read(&path).with_context(|| format!("cargo built no {}", path.display()))?;
@@ -42,6 +43,22 @@ pub(crate) fn build() -> Result<Binary> {
         bail!("{} has {} bytes, more than the {MAX_BYTES} that it may have", path.display(), elf.len());
     }
     Ok(Binary { path, bytes: elf.len(), triple })
+}
+
+/// The flags as cargo takes them when a folder's name may hold a space. The folders of the machine that builds
+/// are no business of whoever runs the binary, and would make it differ from machine to machine.
+fn rustflags() -> OsString {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let mut flags: Vec<OsString> = RUSTFLAGS.iter().map(OsString::from).collect();
+    for (folder, name) in [(home.as_deref(), "cargo"), (Some(run::root()), "cnsenter")] {
+        let Some(folder) = folder else { continue };
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(folder);
+        flag.push(format!("=/{name}"));
+        flags.push(flag);
+    }
+    flags.join(OsStr::new("\x1f"))
 }
 
 fn host_triple() -> Result<String> {

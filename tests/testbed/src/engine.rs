@@ -78,13 +78,15 @@ impl Newest {
         let data = PathBuf::from("/var/lib").join(run.path().file_name().unwrap_or_default());
         std::fs::create_dir_all(&data)?;
         let log = std::fs::File::create(run.path().join("log"))?;
-        let mut command = Command::new("unshare");
+        // A test that is killed drops no guard: dockerd then gets the signal from the kernel.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "--", "unshare"]);
         command.args(["--mount", "--net", "--", "sh", "-euc", NEWEST_SCRIPT, "sh"]);
         command.args([&root, run.path(), &data]);
         // A group of its own: a Ctrl-C meant for the test must not stop it before the guard has cleaned up.
         command.process_group(0);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = command.spawn().context("cannot run unshare")?;
+        let child = command.spawn().context("cannot run setpriv")?;
         let mut engine = Newest { child, run, data };
         let socket = engine.socket();
         wait::until(Duration::from_secs(60), "the newest Docker engine", || {
@@ -139,6 +141,10 @@ impl Drop for Newest {
             let _ = self.child.wait();
         }
         let _ = std::fs::remove_dir_all(&self.data);
+        // The folder on which it was mounted, in the root that all of them share.
+        if let (Ok(root), Ok(data)) = (peers::root(), self.data.strip_prefix("/")) {
+            let _ = std::fs::remove_dir(root.join(data));
+        }
     }
 }
 
