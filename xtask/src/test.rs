@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use testbed::output;
+
 use crate::{engine, run};
 
 /// Runs all tests; `arguments` go to the runner.
@@ -12,6 +14,11 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     }
     let mut command = run::cargo();
     if run::is_installed("cargo-nextest") {
+        // nextest leaves documentation tests out.
+        let documentation = output::stdout(run::cargo().args(["test", "--quiet", "--workspace", "--doc"]));
+        if let Err(error) = documentation {
+            return run::report(Err(error));
+        }
         command.args(["nextest", "run", "--workspace"]);
     } else {
         command.args(["test", "--workspace"]);
