@@ -17,10 +17,17 @@ const SUITE: &str = "sid";
 /// What is unpacked, with all that it depends on; coreutils and the shell are for the engine's own hooks.
 const PACKAGES: [&str; 8] = ["util-linux", "docker.io", "iptables", "iproute2", "mount", "coreutils", "bash", "dash"];
 
+/// The last file to be written; it says of what the rest was made.
+const COMPLETE: &str = ".complete";
+
+fn recipe() -> String {
+    format!("{SUITE} {}\n", PACKAGES.join(" "))
+}
+
 /// The folder into which the newest releases are unpacked: a root filesystem of their own.
 pub fn root() -> Result<PathBuf> {
     let root = Path::new(FOLDER).join("root");
-    if !root.join(".complete").exists() {
+    if std::fs::read_to_string(root.join(COMPLETE)).ok() != Some(recipe()) {
         bail!("{} is not complete; `cargo xtask engine up` makes it", root.display());
     }
     Ok(root)
@@ -95,7 +102,7 @@ pub fn fetch() -> Result<()> {
     }
     std::fs::remove_dir_all(folder.join("cache"))?;
     std::fs::remove_dir_all(folder.join("lists"))?;
-    std::fs::write(root.join(".complete"), "")?;
+    std::fs::write(root.join(COMPLETE), recipe())?;
     Ok(())
 }
 
