@@ -139,8 +139,18 @@ impl Error {
         move |failure| Self::System { what, errno: failure.into().0 }
     }
 
+    /// Whether the kernel refused for lack of privilege.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.errno(), Some(Errno::EPERM | Errno::EACCES))
+    }
+
+    /// Whether a file was missing.
+    pub fn is_missing(&self) -> bool {
+        self.errno() == Some(Errno::ENOENT)
+    }
+
     /// The error number behind it, where there is one.
-    pub fn errno(&self) -> Option<Errno> {
+    fn errno(&self) -> Option<Errno> {
         match self {
             Self::Open { errno, .. }
             | Self::NamespaceId { errno, .. }

@@ -1,8 +1,7 @@
 //! Everything that a plan needs, opened and held before the first namespace is joined. After this, nothing is looked
 //! up by path on the host's side. What is done with it belongs in `join.rs`, `credentials.rs` and `program.rs`.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -72,7 +71,7 @@ impl Opened {
         opened.user = opened.namespaces.iter().any(|held| held.namespace == Namespace::User);
         opened.open_folders(plan)?;
         if command.environment == Environment::Target {
-            opened.environment = Some(opened.read("environ", "an environment")?);
+            opened.environment = Some(opened.process("an environment")?.read("environ", LARGEST_ENVIRONMENT)?);
         }
         if [plan.credentials.user, plan.credentials.group].contains(&Some(Id::Follow)) {
             let process = opened.process("a user or group")?;
@@ -83,7 +82,7 @@ impl Opened {
             opened.cgroup = Some(opened.open_cgroup()?);
         }
         if plan.follow_context && statfs_type(Path::new("/sys/fs/selinux")) == Some(SELINUX_MAGIC) {
-            opened.context = Some(opened.read("attr/current", "an SELinux context")?);
+            opened.context = Some(opened.process("an SELinux context")?.read("attr/current", LARGEST_ENVIRONMENT)?);
         }
         if let Some(process) = &opened.process {
             process.still_there()?;
@@ -196,18 +195,9 @@ impl Opened {
             .map_err(|errno| process.unreadable(link, &errno.into()))
     }
 
-    fn read(&self, file: &str, what: &'static str) -> Result<Vec<u8>, Error> {
-        let process = self.process(what)?;
-        let mut bytes = Vec::new();
-        File::open(process.path(file))
-            .and_then(|open| open.take(LARGEST_ENVIRONMENT).read_to_end(&mut bytes))
-            .map_err(|error| process.unreadable(file, &error))?;
-        Ok(bytes)
-    }
-
     fn open_cgroup(&self) -> Result<OwnedFd, Error> {
         const MOUNT: &str = "/sys/fs/cgroup";
-        let text = self.read("cgroup", "a cgroup")?;
+        let text = self.process("a cgroup")?.read("cgroup", LARGEST_ENVIRONMENT)?;
         if statfs_type(Path::new(MOUNT)) != Some(CGROUP2_MAGIC) {
             return Err(Error::CgroupVersion);
         }

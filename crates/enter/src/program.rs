@@ -46,6 +46,7 @@ fn variable<'a>(environment: &'a [CString], name: &str) -> Option<&'a [u8]> {
 
 fn exec_words(words: &[OsString], environment: &[CString]) -> Result<Infallible, Error> {
     let Some(program) = words.first() else { return exec_shell(environment) };
+    log::info!("executing {}", program.display());
     let arguments: Vec<_> = words.iter().filter_map(|word| CString::new(word.as_bytes()).ok()).collect();
     if program.as_bytes().contains(&b'/') {
         return match try_exec(program, &arguments, environment) {
@@ -84,7 +85,6 @@ fn exists(program: &OsStr) -> bool {
 
 fn try_exec(file: &OsStr, arguments: &[CString], environment: &[CString]) -> Errno {
     let Ok(path) = CString::new(file.as_bytes()) else { return Errno::ENOENT };
-    log::info!("executing {}", file.display());
     match sys::execve(&path, arguments, environment) {
         Errno::ENOEXEC => {
             let shell = CString::new(SHELL).unwrap_or_default();
@@ -106,6 +106,7 @@ fn exec_shell(environment: &[CString]) -> Result<Infallible, Error> {
     for shell in candidates.map(OsString::from_vec) {
         let base = Path::new(&shell).file_name().unwrap_or(&shell);
         let login = CString::new([b"-", base.as_bytes()].concat()).unwrap_or_default();
+        log::info!("executing {}", shell.display());
         error = Some(match try_exec(&shell, &[login], environment) {
             Errno::ENOENT | Errno::ENOTDIR => missing(&shell, None),
             errno => return Err(Error::CannotExecute { program: shell, errno }),

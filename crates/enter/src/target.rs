@@ -1,7 +1,8 @@
 //! The target process: held by a pidfd, and checked against its proof before anything of it is believed.
 //! What is opened of it belongs in `opened.rs`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -16,6 +17,9 @@ use crate::{Error, Namespace};
 
 /// statfs(2) magic of the file system that gives pidfds inode numbers of their own, Linux 6.9.
 const PIDFS_MAGIC: i64 = 0x5049_4446;
+
+/// A list of cgroups larger than this, in bytes, has been made up.
+const LARGEST_CGROUP: u64 = 1 << 20;
 
 /// A process that is held, so that its pid cannot come to mean another one unnoticed.
 #[derive(Debug)]
@@ -47,16 +51,14 @@ impl Process {
             Proof::Nothing => Ok(()),
             Proof::PidfdInode(inode) => self.check_inode(*inode),
             Proof::Cgroup(id) => {
-                let path = self.path("cgroup");
-                let text = fs::read_to_string(&path).map_err(|error| self.unreadable("cgroup", &error))?;
-                // Read by path: good only if the process that is held was there all the while.
-                self.still_there()?;
-                match mentions(&text, id) {
-                    true => Ok(()),
-                    false => {
-                        Err(Error::Impostor { pid: self.pid, reason: format!("its cgroup is {}", first_path(&text)) })
-                    }
+                // Read by path: good only if the process that is held is still there when all has been read.
+                let text = self.read("cgroup", LARGEST_CGROUP)?;
+                let text = String::from_utf8_lossy(&text);
+                if mentions(&text, id) {
+                    return Ok(());
                 }
+                self.still_there()?;
+                Err(Error::Impostor { pid: self.pid, reason: format!("its cgroup is {}", first_path(&text)) })
             }
         }
     }
@@ -90,6 +92,16 @@ impl Process {
     /// A file of the process under `/proc`.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{file}", self.pid))
+    }
+
+    /// Reads a small file of the process, of at most `largest` bytes.
+    pub(crate) fn read(&self, file: &str, largest: u64) -> Result<Vec<u8>, Error> {
+        // With room to spare: such files are made anew for each read.
+        let mut bytes = Vec::with_capacity(4096);
+        File::open(self.path(file))
+            .and_then(|open| open.take(largest).read_to_end(&mut bytes))
+            .map_err(|error| self.unreadable(file, &error))?;
+        Ok(bytes)
     }
 
     /// The error for a file of the process that could not be opened.

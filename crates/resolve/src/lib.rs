@@ -13,7 +13,7 @@ mod sandbox;
 
 pub use container::{Container, Network, State};
 pub use endpoint::{Context, Origin, Settings};
-pub use error::{Error, Failure};
+pub use error::{Candidate, Error, Failure};
 pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
 pub use sandbox::{DEFAULT_FOLDER, Sandbox, SandboxFile, Visibility, visibility};
@@ -40,8 +40,12 @@ pub fn resolve_sandbox(reference: &Reference, settings: &Settings) -> Result<San
 /// Runs `future` on a current-thread executor that is gone, descriptors and all, when this returns: joining a mount
 /// or user namespace needs a process of one thread, setns(2).
 fn block_on<F: Future>(settings: &Settings, future: F) -> Result<F::Output, Error> {
-    let executor =
-        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Executor)?;
+    let executor = tokio::runtime::Builder::new_current_thread()
+        .on_thread_park(runtime::while_idle)
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(Error::Executor)?;
     executor
         .block_on(async { tokio::time::timeout(settings.timeout, future).await })
         .map_err(|_| Error::Engine { origin: settings.origin(), failure: Failure::Silent(settings.timeout) })

@@ -8,6 +8,8 @@ use crate::endpoint::Settings;
 use crate::error::Error;
 use crate::reference::Reference;
 
+pub(crate) use docker::transport::while_idle;
+
 /// Who runs a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {

@@ -1,20 +1,19 @@
 //! Docker's answers, read through its API on a unix socket of this machine. What its files on disk say, and what other
 //! runtimes say, does not belong here.
-//!
-//! Requests carry no API version (that is how bollard writes them, and a test holds it so): every engine answers in
-//! its own, the oldest and those that refuse old clients alike, without a second round trip to negotiate.
+
+pub(crate) mod transport;
 
 use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
+use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum};
 use bollard::query_parameters::ListContainersOptionsBuilder;
-use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::Runtime;
 use crate::container::{Container, Network, State};
-use crate::endpoint::{Endpoint, Settings};
+use crate::endpoint::Settings;
 use crate::error::{Candidate, Error, Failure};
 use crate::reference::Reference;
 
@@ -28,7 +27,8 @@ const SIMILAR: usize = 3;
 pub(super) async fn inspect(reference: &Reference, settings: &Settings) -> Result<Container, Error> {
     let endpoint = settings.endpoint()?;
     log::info!("asking Docker at {} for {}", endpoint.origin, reference.name);
-    let docker = connect(&endpoint, settings)?;
+    let fail = |error| Error::Engine { failure: failure(&error), origin: endpoint.origin.clone() };
+    let docker = transport::client(&endpoint.socket).map_err(fail)?;
     match docker.inspect_container(&reference.name, None).await {
         Ok(answer) => Ok(container(answer)),
         Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
@@ -43,7 +43,7 @@ pub(super) async fn inspect(reference: &Reference, settings: &Settings) -> Resul
             let candidates = with_prefix(&docker, &reference.name).await.unwrap_or_default();
             Err(Error::Ambiguous { word: reference.name.clone(), candidates })
         }
-        Err(error) => Err(Error::Engine { failure: failure(&error, settings), origin: endpoint.origin }),
+        Err(error) => Err(fail(error)),
     }
 }
 
@@ -94,22 +94,10 @@ async fn list(docker: &Docker) -> Result<Vec<(String, String)>, bollard::errors:
         .collect())
 }
 
-fn connect(endpoint: &Endpoint, settings: &Settings) -> Result<Docker, Error> {
-    // The deadline is kept by the caller, to the millisecond; bollard's is in whole seconds.
-    let seconds = settings.timeout.as_secs() + 1;
-    Docker::connect_with_unix(&endpoint.socket, seconds, API_DEFAULT_VERSION)
-        .map_err(|error| Error::Engine { failure: failure(&error, settings), origin: endpoint.origin.clone() })
-}
-
 /// What an error of bollard's means for a person.
-fn failure(error: &bollard::errors::Error, settings: &Settings) -> Failure {
+fn failure(error: &bollard::errors::Error) -> Failure {
     use bollard::errors::Error as Bollard;
     match error {
-        Bollard::SocketNotFoundError(socket) => match std::fs::symlink_metadata(socket) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Failure::Forbidden,
-            _ => Failure::NoSocket,
-        },
-        Bollard::RequestTimeoutError => Failure::Silent(settings.timeout),
         Bollard::DockerResponseServerError { status_code, message } => {
             Failure::Status { status: *status_code, message: message.trim().to_owned() }
         }

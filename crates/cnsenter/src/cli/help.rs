@@ -1,0 +1,75 @@
+//! The command line as clap knows it: for the help, the man page and the completions. Nothing of it runs on the way
+//! from argv to exec, where building it costs more than the parser (docs/performance.md).
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Arg, ArgAction, ColorChoice, Command};
+
+use super::options::{OPTIONS, Value};
+
+const ABOUT: &str = "Name a container, choose the namespaces, run a program there";
+
+const USAGE: &str = "cnsenter [OPTION...] [TARGET] [--] [PROGRAM [ARGUMENT...]]";
+
+/// Lines that can be run as they stand, shown by `--help` and the man page.
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("cnsenter --net nginx -- tcpdump -i eth0", "the host's tcpdump in the network of the container nginx"),
+    ("cnsenter --sandbox bc5db459d077 iptables -nvL -t mangle", "by the engine's netns file, not by a process"),
+    ("cnsenter --sandbox ingress_sbox ipvsadm -ln", "a sandbox that has no container: swarm's ingress"),
+    ("cnsenter nginx", "a shell among the container's files, in all its namespaces"),
+    ("cnsenter --print --net nginx ss -ltn", "the nsenter line that does the same, for the runbook"),
+    ("cnsenter -n -t 6700 ip address", "by pid: every nsenter line works as it stands"),
+];
+
+const TARGETS: &str = "\
+TARGET is a container's name, ID or unique ID prefix, or docker://NAME. Where every
+namespace has a file (--net=FILE) or -t names a process, there is none, and the first
+word is the program. Without a program, a shell is run.";
+
+const STATUS: &str = "\
+Exit status: the program's; 128+N if signal N ended it; 127 no such program;
+126 it cannot be executed; 125 cnsenter's own failure (1 with -t PID, as nsenter).";
+
+/// The whole command line.
+pub fn command() -> Command {
+    let styles = Styles::styled()
+        .header(AnsiColor::Yellow.on_default().bold())
+        .usage(AnsiColor::Yellow.on_default().bold())
+        .literal(AnsiColor::Green.on_default())
+        .placeholder(AnsiColor::Cyan.on_default());
+    let mut command = Command::new("cnsenter")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .override_usage(USAGE)
+        .styles(styles)
+        .color(ColorChoice::Auto)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .arg(Arg::new("words").value_name("TARGET").num_args(0..).hide(true).trailing_var_arg(true));
+    for option in OPTIONS {
+        let mut arg = Arg::new(option.long).long(option.long).help(option.help).help_heading(option.group.heading());
+        if let Some(short) = option.short {
+            arg = arg.short(short);
+        }
+        command = command.arg(match option.value {
+            Value::None => arg.action(ArgAction::SetTrue),
+            Value::Optional(name) => arg.value_name(name).num_args(0..=1).require_equals(true),
+            Value::Required(name) => arg.value_name(name).num_args(1),
+        });
+    }
+    command
+}
+
+/// The examples, a line each, with what they do.
+pub fn examples() -> String {
+    EXAMPLES.iter().map(|(line, what)| format!("  {line}\n      {what}\n")).collect()
+}
+
+/// `-h`: usage and options. `--help`: and what TARGET is, examples, exit statuses.
+pub fn help(long: bool) -> clap::builder::StyledStr {
+    let command = command();
+    let command = match long {
+        true => command.after_help(format!("{TARGETS}\n\nExamples:\n{}\n{STATUS}", examples())),
+        false => command.after_help("cnsenter --help shows examples, too."),
+    };
+    command.clone().render_help()
+}

@@ -1,0 +1,337 @@
+//! getopt_long(3) as nsenter uses it, and the rule for TARGET. Options themselves are listed in `options.rs`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use enter::{Credentials, Directory, Id as UserOrGroup, Namespace, WorkingDirectory};
+use lexopt::Arg;
+use resolve::ReferenceError;
+
+use super::options::{self, Found, Id, Opt, Value};
+use super::{Action, Args, CalledAs, NamespaceWord, TargetWord, UsageError};
+
+/// How long an engine may take, unless `--timeout` says otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Parses everything after the program's own name.
+///
+/// # Errors
+/// [`UsageError`], with the hint that belongs to it.
+pub fn parse(called_as: CalledAs, words: impl IntoIterator<Item = OsString>) -> Result<Args, UsageError> {
+    let mut args = empty(called_as);
+    let result = options(&mut args, words).and_then(|()| check(&mut args));
+    match result {
+        Ok(()) => Ok(args),
+        Err(error) => {
+            let with_pid = matches!(args.target, Some(TargetWord::Process { .. }));
+            Err(UsageError { as_nsenter: with_pid || called_as == CalledAs::Nsenter, ..error })
+        }
+    }
+}
+
+fn empty(called_as: CalledAs) -> Args {
+    Args {
+        called_as,
+        action: Action::Enter,
+        target: None,
+        namespaces: Vec::new(),
+        all: false,
+        sandbox: false,
+        net_socket: None,
+        user_parent: false,
+        root: None,
+        working_directory: None,
+        credentials: Credentials::default(),
+        env_of_target: false,
+        keep_env: false,
+        no_fork: false,
+        join_cgroup: false,
+        follow_context: false,
+        raw: false,
+        host: None,
+        context: None,
+        timeout: DEFAULT_TIMEOUT,
+        verbose: false,
+        words: Vec::new(),
+    }
+}
+
+pub(super) fn usage(message: impl Into<String>) -> UsageError {
+    UsageError { message: message.into(), hint: None, as_nsenter: false }
+}
+
+fn hinted(message: impl Into<String>, hint: impl Into<String>) -> UsageError {
+    UsageError { hint: Some(hint.into()), ..usage(message) }
+}
+
+/// Reads options up to the first word that is none.
+fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result<(), UsageError> {
+    let nsenter_only = args.called_as == CalledAs::Nsenter;
+    let mut parser = lexopt::Parser::from_args(words);
+    loop {
+        let (option, spelled) = match parser.next().map_err(lexical)? {
+            None => return Ok(()),
+            Some(Arg::Value(word)) => {
+                args.words.push(word);
+                args.words.extend(parser.raw_args().map_err(lexical)?);
+                return Ok(());
+            }
+            Some(Arg::Short(letter)) => {
+                let unknown = || hinted(format!("unknown option -{letter}"), "cnsenter --help lists the options");
+                (options::by_short(letter, nsenter_only).ok_or_else(unknown)?, format!("-{letter}"))
+            }
+            Some(Arg::Long(name)) => (long(name, nsenter_only)?, format!("--{name}")),
+        };
+        let value = match option.value {
+            Value::None => None,
+            Value::Optional(_) => parser.optional_value(),
+            Value::Required(what) => {
+                let missing = |_| usage(format!("option {spelled} needs a value: {what}"));
+                Some(parser.value().map_err(missing)?)
+            }
+        };
+        apply(args, option, value, spelled.starts_with("--"))?;
+        if matches!(args.action, Action::Help | Action::LongHelp | Action::Version) {
+            return Ok(());
+        }
+    }
+}
+
+fn long(name: &str, nsenter_only: bool) -> Result<&'static Opt, UsageError> {
+    match options::by_long(name, nsenter_only) {
+        Found::One(option) => Ok(option),
+        Found::Several(options) => {
+            let names: Vec<_> = options.iter().map(|option| format!("--{}", option.long)).collect();
+            Err(hinted(format!("option --{name} is ambiguous"), format!("it may be {}", names.join(", "))))
+        }
+        Found::None(nearest) => Err(hinted(
+            format!("unknown option --{name}"),
+            nearest.map_or_else(
+                || "cnsenter --help lists the options".to_owned(),
+                |option| format!("did you mean --{}?", option.long),
+            ),
+        )),
+    }
+}
+
+fn lexical(error: lexopt::Error) -> UsageError {
+    match error {
+        lexopt::Error::UnexpectedValue { option, value } => hinted(
+            format!("option {option} takes no value, but {value:?} is attached to it"),
+            format!("write {option} {}", value.display()),
+        ),
+        other => usage(other.to_string()),
+    }
+}
+
+fn apply(args: &mut Args, option: &Opt, value: Option<OsString>, long: bool) -> Result<(), UsageError> {
+    let path = value.clone().map(PathBuf::from);
+    let text = || value.as_ref().map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
+    match option.id {
+        Id::All => args.all = true,
+        Id::Target => target(args, &text())?,
+        Id::Mount => namespace(args, Namespace::Mount, value)?,
+        Id::Uts => namespace(args, Namespace::Uts, value)?,
+        Id::Ipc => namespace(args, Namespace::Ipc, value)?,
+        Id::Net => namespace(args, Namespace::Net, value)?,
+        Id::Pid => namespace(args, Namespace::Pid, value)?,
+        Id::Cgroup => namespace(args, Namespace::Cgroup, value)?,
+        Id::User => namespace(args, Namespace::User, value)?,
+        Id::Time => namespace(args, Namespace::Time, value)?,
+        Id::NetSocket => {
+            let fd = text().parse().ok().filter(|fd| *fd >= 0);
+            args.net_socket = Some(fd.ok_or_else(|| usage(format!("{:?} is not a descriptor's number", text())))?);
+        }
+        Id::UserParent => args.user_parent = true,
+        Id::Setuid => args.credentials.user = Some(id(&text(), "user")?),
+        Id::Setgid => args.credentials.group = Some(id(&text(), "group")?),
+        Id::PreserveCredentials => args.credentials.preserve = true,
+        Id::KeepCaps => args.credentials.keep_capabilities = true,
+        Id::Root => args.root = Some(path.map_or(Directory::Target, Directory::Path)),
+        Id::Wd => {
+            let folder = path.map_or(WorkingDirectory::Target, WorkingDirectory::Path);
+            working_directory(args, Some(folder), |set| matches!(set, WorkingDirectory::Inside(_)))?;
+        }
+        // Without a folder it says nothing, as in nsenter.
+        Id::Wdns => working_directory(args, path.map(WorkingDirectory::Inside), |set| {
+            !matches!(set, WorkingDirectory::Inside(_))
+        })?,
+        Id::Env => args.env_of_target = true,
+        Id::KeepEnv => args.keep_env = true,
+        Id::NoFork => args.no_fork = true,
+        Id::JoinCgroup => args.join_cgroup = true,
+        Id::FollowContext => args.follow_context = true,
+        Id::Sandbox => args.sandbox = true,
+        Id::Raw => args.raw = true,
+        Id::Host => args.host = Some(text()),
+        Id::Context => args.context = Some(text()),
+        Id::Timeout => args.timeout = duration(&text())?,
+        Id::Print => args.action = Action::Print,
+        Id::Verbose => args.verbose = true,
+        Id::Help => args.action = if long { Action::LongHelp } else { Action::Help },
+        Id::Version => args.action = Action::Version,
+    }
+    Ok(())
+}
+
+fn namespace(args: &mut Args, namespace: Namespace, value: Option<OsString>) -> Result<(), UsageError> {
+    let word = match value {
+        None => None,
+        Some(value) => Some(match value.to_str().and_then(|text| text.strip_prefix(':')) {
+            Some(number) => {
+                let bad = |_| usage(format!("{number:?} is not a namespace's ID"));
+                NamespaceWord::Id(number.parse().map_err(bad)?)
+            }
+            None => NamespaceWord::File(PathBuf::from(value)),
+        }),
+    };
+    match args.namespaces.iter_mut().find(|(named, _)| *named == namespace) {
+        Some((_, given)) => *given = word.or(given.take()),
+        None => args.namespaces.push((namespace, word)),
+    }
+    Ok(())
+}
+
+fn working_directory(
+    args: &mut Args,
+    folder: Option<WorkingDirectory>,
+    excluded: impl Fn(&WorkingDirectory) -> bool,
+) -> Result<(), UsageError> {
+    if args.working_directory.as_ref().is_some_and(excluded) {
+        return Err(hinted("options --wd and --wdns exclude each other", "--wdns is the folder as it is inside"));
+    }
+    args.working_directory = folder.or(args.working_directory.take());
+    Ok(())
+}
+
+fn id(text: &str, what: &str) -> Result<UserOrGroup, UsageError> {
+    match text {
+        "follow" => Ok(UserOrGroup::Follow),
+        number => number.parse().map(UserOrGroup::Number).map_err(|_| {
+            hinted(format!("{number:?} is not the number of a {what}"), "a number, or the word follow for the target's")
+        }),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, UsageError> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let found = seconds.or_else(|| humantime::parse_duration(text).ok());
+    found
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| hinted(format!("{text:?} is not a duration"), "write it like 500ms, 2s or 1m"))
+}
+
+/// `-t`: nsenter's `PID[:INODE]`; otherwise a container.
+fn target(args: &mut Args, word: &str) -> Result<(), UsageError> {
+    if args.target.is_some() {
+        return Err(usage("option --target may be given only once"));
+    }
+    let (pid, inode) = word.split_once(':').map_or((word, None), |(pid, inode)| (pid, Some(inode)));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_process = digits(pid) && inode.is_none_or(digits);
+    if !is_process && args.called_as == CalledAs::Cnsenter && !word.starts_with('-') {
+        args.target = Some(reference(word)?);
+        return Ok(());
+    }
+    let pid = pid.parse().ok().filter(|pid| is_process && *pid > 0);
+    let inode = inode.map(str::parse).transpose();
+    let (Some(pid), Ok(inode)) = (pid, inode) else {
+        // Docker's short IDs can be all digits.
+        let hint = digits(word).then(|| format!("if it is a container's ID: -t docker://{word}"));
+        return Err(UsageError { hint, ..usage(format!("{word:?} is not a pid")) });
+    };
+    args.target = Some(TargetWord::Process { pid, inode });
+    Ok(())
+}
+
+fn reference(word: &str) -> Result<TargetWord, UsageError> {
+    word.parse().map(TargetWord::Reference).map_err(|error: ReferenceError| {
+        let hint = match &error {
+            ReferenceError::Empty => "name a container: docker ps lists them".to_owned(),
+            ReferenceError::Runtime { .. } => "this version asks docker://NAME".to_owned(),
+            ReferenceError::Character { .. } if word.starts_with('-') => {
+                "options come before TARGET: cnsenter OPTION... TARGET PROGRAM".to_owned()
+            }
+            ReferenceError::Character { .. } if word.contains('/') => {
+                format!("for a namespace's file, attach it: --net={word}")
+            }
+            ReferenceError::Character { .. } => "docker ps lists the names of containers".to_owned(),
+        };
+        hinted(error.to_string(), hint)
+    })
+}
+
+/// What cannot be told before all options are known: the TARGET, and what excludes what.
+fn check(args: &mut Args) -> Result<(), UsageError> {
+    if args.action != Action::Enter && args.action != Action::Print {
+        return Ok(());
+    }
+    if args.host.is_some() && args.context.is_some() {
+        return Err(hinted("options --host and --context exclude each other", "a context has its host"));
+    }
+    args.namespaces.sort_by_key(|(namespace, _)| *namespace);
+    if args.target.is_none() && needs_target(args) {
+        first_word_is_target(args)?;
+    }
+    if args.sandbox {
+        check_sandbox(args)?;
+    }
+    let process = matches!(args.target, Some(TargetWord::Process { .. }));
+    if process && args.names_none() {
+        return Err(hinted("no namespace specified", "name some, --net say, or take -a for all"));
+    }
+    Ok(())
+}
+
+/// Whether something was asked for that has no file of its own.
+fn needs_target(args: &Args) -> bool {
+    let credentials = [args.credentials.user, args.credentials.group];
+    args.names_none()
+        || args.all
+        || args.sandbox
+        || args.namespaces.iter().any(|(_, given)| given.is_none())
+        || args.user_parent
+        || args.net_socket.is_some()
+        || args.root == Some(Directory::Target)
+        || args.working_directory == Some(WorkingDirectory::Target)
+        || args.env_of_target
+        || args.join_cgroup
+        || credentials.contains(&Some(UserOrGroup::Follow))
+}
+
+fn first_word_is_target(args: &mut Args) -> Result<(), UsageError> {
+    if args.called_as == CalledAs::Nsenter {
+        return Err(usage("no target PID specified"));
+    }
+    if args.words.is_empty() {
+        return Err(hinted("no target: nothing says what to enter", "name a container, or a process with -t PID"));
+    }
+    let word = args.words.remove(0);
+    args.target = Some(reference(&word.to_string_lossy())?);
+    match args.words.first().map(|word| word.to_string_lossy().into_owned()) {
+        Some(word) if word == "--" => drop(args.words.remove(0)),
+        Some(option) if option.starts_with('-') => {
+            return Err(hinted(
+                format!("option {option} stands after the target"),
+                "options come before TARGET; a program of that name comes after --",
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn check_sandbox(args: &Args) -> Result<(), UsageError> {
+    if matches!(args.target, Some(TargetWord::Process { .. })) {
+        return Err(hinted(
+            "option --sandbox goes with a container, not with a process",
+            "--net -t PID joins its network",
+        ));
+    }
+    let file = args.namespaces.iter().any(|(namespace, given)| *namespace == Namespace::Net && given.is_some());
+    if file || args.net_socket.is_some() {
+        return Err(usage("two networks: --sandbox names one, and another option a second"));
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Failures for people: one message, one hint, one exit status. What failed is said by the libraries; what to do about
+//! it is said here and in `exit/hint.rs`, which know the command line.
+
+mod hint;
+mod state;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+
+use enter::Error as EnterError;
+use resolve::{Container, Error as ResolveError};
+
+use crate::cli::{Args, UsageError};
+use crate::plan::Refusal;
+
+/// cnsenter's own failure.
+const OWN: u8 = 125;
+/// As nsenter says it.
+const OWN_AS_NSENTER: u8 = 1;
+/// Found, and cannot be executed.
+const CANNOT_EXECUTE: u8 = 126;
+/// Not found.
+const NO_PROGRAM: u8 = 127;
+
+/// Why the program was not reached.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The reference led nowhere.
+    Unresolved(ResolveError),
+    /// It led to something that cannot be entered.
+    Refused(Refusal),
+    /// Entering failed, and with which container.
+    NotEntered { error: EnterError, container: Option<Box<Container>> },
+    /// Help or plan could not be written.
+    Output(io::Error),
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        Self::Unresolved(error)
+    }
+}
+
+impl From<EnterError> for Failure {
+    fn from(error: EnterError) -> Self {
+        Self::NotEntered { error, container: None }
+    }
+}
+
+/// Says what is wrong with the command line.
+pub(crate) fn usage(error: &UsageError) -> u8 {
+    say(&error.message, error.hint.as_deref());
+    if error.as_nsenter { OWN_AS_NSENTER } else { OWN }
+}
+
+/// Says what failed and what to do about it. `words` is the command line, for the hints that repeat it.
+pub(crate) fn report(failure: &Failure, args: &Args, words: &[OsString]) -> u8 {
+    let own = if args.as_nsenter() { OWN_AS_NSENTER } else { OWN };
+    let (message, status) = match failure {
+        Failure::Unresolved(ResolveError::NotRunning(container)) | Failure::Refused(Refusal::NotRunning(container)) => {
+            (state::sentence(container), own)
+        }
+        Failure::Unresolved(error @ ResolveError::Ambiguous { candidates, .. }) => {
+            let lines = candidates.iter().map(|candidate| format!("\n    {}", hint::candidate(candidate)));
+            (format!("{error}:{}", lines.collect::<String>()), own)
+        }
+        Failure::Unresolved(error) => (error.to_string(), own),
+        Failure::Refused(refusal) => (refusal.to_string(), own),
+        Failure::NotEntered { error, container } => (hint::entering(error, container.as_deref()), status(error, own)),
+        Failure::Output(error) => (format!("cannot write: {error}"), own),
+    };
+    say(&message, hint::hint(failure, args, words).as_deref());
+    status_of_output(failure).unwrap_or(status)
+}
+
+fn status(error: &EnterError, own: u8) -> u8 {
+    match error {
+        EnterError::NoProgram { .. } | EnterError::NoInterpreter { .. } => NO_PROGRAM,
+        EnterError::CannotExecute { .. } => CANNOT_EXECUTE,
+        _ => own,
+    }
+}
+
+fn status_of_output(failure: &Failure) -> Option<u8> {
+    matches!(failure, Failure::Output(_)).then_some(OWN_AS_NSENTER)
+}
+
+/// Something that the person should know, and that stops nothing.
+pub(crate) fn notice(text: &str) {
+    let (dim, reset) = if coloured(&io::stderr()) { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
+    eprintln!("{dim}cnsenter:{reset} note: {text}");
+}
+
+fn say(message: &str, hint: Option<&str>) {
+    let (red, cyan, reset) =
+        if coloured(&io::stderr()) { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
+    eprintln!("{red}cnsenter:{reset} {message}");
+    if let Some(hint) = hint {
+        eprintln!("{cyan}hint:{reset} {hint}");
+    }
+}
+
+/// On a terminal, unless NO_COLOR says otherwise (<https://no-color.org>).
+pub(crate) fn coloured(stream: &impl IsTerminal) -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !unwanted && !plain && stream.is_terminal()
+}

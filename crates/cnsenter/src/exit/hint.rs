@@ -1,0 +1,215 @@
+//! What to do about a failure, in one line. What failed is said elsewhere.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use enter::Error as EnterError;
+use resolve::{Candidate, Container, Error as ResolveError, Failure as EngineFailure, State};
+
+use super::Failure;
+use crate::cli::Args;
+use crate::plan::Refusal;
+
+/// The hint for a failure, where there is one.
+pub(super) fn hint(failure: &Failure, args: &Args, words: &[OsString]) -> Option<String> {
+    match failure {
+        Failure::Unresolved(error) => resolving(error, args, words),
+        Failure::Refused(refusal) => refused(refusal),
+        Failure::NotEntered { error, container } => not_entered(error, container.as_deref(), args, words),
+        Failure::Output(_) => None,
+    }
+}
+
+/// A reading of an ambiguous word, so that it can be pasted back.
+pub(super) fn candidate(candidate: &Candidate) -> String {
+    match candidate {
+        Candidate::Container { reference, name } => format!("{reference}   (container {name})"),
+        Candidate::File(path) => format!("--net={}   (network namespace)", path.display()),
+    }
+}
+
+fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<String> {
+    Some(match error {
+        ResolveError::NoSuchContainer { reference, similar, folder } => match (&similar[..], folder) {
+            ([], _) if process_exists(&reference.name) => {
+                format!("to enter the process of that number: -t {}", reference.name)
+            }
+            ([], Some(folder)) => format!("docker ps -a lists containers, ls {} network namespaces", folder.display()),
+            ([], None) => "docker ps -a lists what there is".to_owned(),
+            (names, _) => format!("did you mean {}?", names.join(", ")),
+        },
+        ResolveError::Ambiguous { .. } => "name one of these".to_owned(),
+        ResolveError::Engine { failure, .. } => engine(failure, args, words),
+        ResolveError::Remote { origin } => match ssh_host(&origin.address) {
+            Some(host) => format!("run it there: ssh {host} {}", line(words)),
+            None => "run cnsenter on that machine, or name a local engine: -H unix:///var/run/docker.sock".to_owned(),
+        },
+        ResolveError::Address { .. } => "an engine of this machine is unix:///PATH/OF/ITS/SOCKET".to_owned(),
+        ResolveError::NoSuchContext { .. } => "docker context ls lists them".to_owned(),
+        ResolveError::Configuration { .. } => "-H unix:///var/run/docker.sock does without it".to_owned(),
+        ResolveError::NotRunning(container) => state(container),
+        ResolveError::NetworkLoop(name) => format!("docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {name}"),
+        ResolveError::Executor(_) => return None,
+    })
+}
+
+fn engine(failure: &EngineFailure, args: &Args, words: &[OsString]) -> String {
+    match failure {
+        EngineFailure::NoSocket => {
+            "is Docker running? For another socket: -H unix://PATH; for a process: -t PID".to_owned()
+        }
+        EngineFailure::Forbidden => sudo(words),
+        EngineFailure::Refused => "the engine is not running: systemctl status docker".to_owned(),
+        EngineFailure::Silent(_) => format!(
+            "the engine hangs; --timeout waits longer than {}, and -t PID does without it",
+            humantime::format_duration(args.timeout)
+        ),
+        EngineFailure::Status { .. } | EngineFailure::Garbage(_) | EngineFailure::Other(_) => {
+            "the engine's log says more: journalctl -u docker".to_owned()
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
+        Refusal::NotRunning(container) => state(container),
+        Refusal::FileAlone(_) => "no process is known that has the rest: leave out all but --sandbox".to_owned(),
+        Refusal::Invisible(file) => match Path::new(file).exists() {
+            true => "the engine keeps it in a mount namespace of its own, or its container has ended".to_owned(),
+            false => "its container has ended, or the engine keeps it elsewhere".to_owned(),
+        },
+    })
+}
+
+/// What helps with a container that has no process to enter.
+fn state(container: &Container) -> String {
+    let name = &container.name;
+    match container.state {
+        State::Created => format!("docker start {name}"),
+        State::Exited { .. } => format!("docker logs --tail 20 {name} shows why, docker start {name} starts it"),
+        State::Restarting { .. } => format!("docker logs --tail 20 {name} shows why; try again while it runs"),
+        State::Removing => "there will be nothing to enter".to_owned(),
+        State::Dead => format!("docker rm -f {name}"),
+        State::Running | State::Paused => format!("try again; docker inspect {name} shows its record"),
+    }
+}
+
+/// What failed on entering, in terms of the container where there is one.
+pub(super) fn entering(error: &EnterError, container: Option<&Container>) -> String {
+    match (error, container) {
+        (EnterError::NoProcess(pid), Some(container)) => {
+            format!("container {} ended just now: its process {pid} is gone", container.name)
+        }
+        (EnterError::Impostor { pid, reason }, Some(container)) => {
+            format!("process {pid} is not, or no longer, that of container {}: {reason}", container.name)
+        }
+        (EnterError::OtherNamespace { path, .. }, Some(container)) => {
+            format!("container {} is not in the network of {}", container.name, path.display())
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, words: &[OsString]) -> Option<String> {
+    Some(match error {
+        EnterError::NoProcess(_) | EnterError::Impostor { .. } => match container {
+            Some(container) => format!("nothing was entered; docker ps -a --filter name={} shows it", container.name),
+            None => "nothing was entered; ps -e lists the processes that there are".to_owned(),
+        },
+        EnterError::NoPidfdInodes { pid, .. } => format!("-t {pid} does without the check (Linux 6.9 has it)"),
+        EnterError::NoTarget(_) => "name a container, or a process with -t PID".to_owned(),
+        EnterError::NothingToJoin => "name some, --net say, or take -a for all".to_owned(),
+        EnterError::NotNamespace(path) => not_namespace(path),
+        EnterError::WrongKind { path, .. } => format!("ls -l {} shows its kind", path.display()),
+        EnterError::OtherNamespace { .. } => {
+            "it kept the network from before the other container was restarted: --net joins the one it has".to_owned()
+        }
+        EnterError::AlreadyInUser(_) => "leave out --user".to_owned(),
+        EnterError::CgroupVersion => "leave out --join-cgroup".to_owned(),
+        EnterError::Frozen(_) => "docker unpause it first, or leave out --join-cgroup".to_owned(),
+        EnterError::Open { path, .. } if error.is_missing() => cluster(path, words)?,
+        EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), args),
+        EnterError::NoInterpreter { .. } => no_interpreter(args),
+        EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => {
+            "sysctl vm.memfd_noexec=1 allows it; --net alone does without".to_owned()
+        }
+        _ if error.is_denied() => privilege(error, words)?,
+        _ => return None,
+    })
+}
+
+fn not_namespace(path: &Path) -> String {
+    match path.to_string_lossy().contains("/netns/") {
+        true => "nothing is mounted there: its container has ended, or the engine's mounts are not visible from here"
+            .to_owned(),
+        false => "a namespace is a file like /proc/PID/ns/net, or one that is bind-mounted from there".to_owned(),
+    }
+}
+
+/// `-mt 1` is `-m` with the file `t`: nsenter's own trap.
+fn cluster(path: &Path, words: &[OsString]) -> Option<String> {
+    let file = path.as_os_str().as_bytes();
+    let taken = |word: &&OsString| {
+        let bytes = word.as_bytes();
+        bytes.starts_with(b"-") && !bytes.starts_with(b"--") && bytes.len() > 2 && bytes.ends_with(file)
+    };
+    let word = words.iter().find(taken).filter(|_| file.iter().all(u8::is_ascii_alphabetic))?;
+    let letters: Vec<_> = word.to_string_lossy().chars().skip(1).map(|letter| format!("-{letter}")).collect();
+    Some(format!(
+        "{} is -{} with the file {}; write {}",
+        word.display(),
+        letters[0].trim_start_matches('-'),
+        path.display(),
+        letters.join(" ")
+    ))
+}
+
+fn no_program(searched: Option<&OsString>, args: &Args) -> String {
+    let place = match searched {
+        Some(path) => format!("searched {}", path.display()),
+        None => "looked for".to_owned(),
+    };
+    match args.enters_files() {
+        true => format!("{place} among the target's files; leave out the mount namespace to keep the host's tools"),
+        false => format!("{place} among the host's files"),
+    }
+}
+
+fn no_interpreter(args: &Args) -> String {
+    match args.enters_files() {
+        true => "leave out the mount namespace to keep the host's tools".to_owned(),
+        false => "its first line, or ldd, names what is missing".to_owned(),
+    }
+}
+
+/// EPERM and EACCES: who may do it.
+fn privilege(error: &EnterError, words: &[OsString]) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some(sudo(words));
+    }
+    match error {
+        EnterError::Join { .. } | EnterError::Open { .. } => {
+            Some("this root has no CAP_SYS_ADMIN over the target: run it on the host itself".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The line to run instead, and why.
+fn sudo(words: &[OsString]) -> String {
+    format!("joining namespaces needs CAP_SYS_ADMIN, and the engine's socket its group: sudo {}", line(words))
+}
+
+fn line(words: &[OsString]) -> String {
+    let words = std::iter::once(&b"cnsenter"[..]).chain(words.iter().map(|word| word.as_bytes()));
+    String::from_utf8_lossy(&shlex::bytes::try_join(words).unwrap_or_default()).into_owned()
+}
+
+fn process_exists(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit()) && Path::new("/proc").join(word).exists()
+}
+
+fn ssh_host(address: &str) -> Option<&str> {
+    address.strip_prefix("ssh://")
+}

@@ -1,0 +1,59 @@
+//! Why a container in this state cannot be entered, in one sentence. What to do about it belongs in `hint.rs`.
+
+use std::time::{Duration, SystemTime};
+
+use resolve::{Container, State};
+
+/// E.g. `container web is not running: it exited with status 137, 3m ago`.
+pub(super) fn sentence(container: &Container) -> String {
+    let name = &container.name;
+    match &container.state {
+        State::Created => format!("container {name} was created and never started"),
+        State::Restarting { code } => {
+            format!("container {name} is restarting: its last run exited with status {code}")
+        }
+        State::Removing => format!("container {name} is being removed"),
+        State::Dead => format!("container {name} is dead: the engine failed to remove it"),
+        State::Exited { code, finished } => {
+            format!("container {name} is not running: it exited with status {code}{}", ago(finished))
+        }
+        State::Running | State::Paused => format!("container {name} runs by its record, and has no process (pid 0)"),
+    }
+}
+
+/// `, 3m ago`; nothing where the engine gives no time.
+fn ago(finished: &str) -> String {
+    let Ok(then) = humantime::parse_rfc3339(finished) else { return String::new() };
+    // Docker's zero time is in the year 1.
+    let Ok(elapsed) = SystemTime::now().duration_since(then) else { return String::new() };
+    if then <= SystemTime::UNIX_EPOCH {
+        return String::new();
+    }
+    let seconds = Duration::from_secs(elapsed.as_secs());
+    let rounded = match seconds.as_secs() {
+        0..60 => seconds,
+        60..3600 => Duration::from_secs(seconds.as_secs() / 60 * 60),
+        3600..86400 => Duration::from_secs(seconds.as_secs() / 3600 * 3600),
+        _ => Duration::from_secs(seconds.as_secs() / 86400 * 86400),
+    };
+    format!(", {} ago", humantime::format_duration(rounded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_rounded_to_its_largest_unit() {
+        let at = |seconds| {
+            let then = SystemTime::now() - Duration::from_secs(seconds);
+            ago(&humantime::format_rfc3339_nanos(then).to_string())
+        };
+        assert_eq!(at(7), ", 7s ago");
+        assert_eq!(at(200), ", 3m ago");
+        assert_eq!(at(7300), ", 2h ago");
+        assert_eq!(at(3 * 86400 + 5), ", 3days ago");
+        assert_eq!(ago("0001-01-01T00:00:00Z"), "");
+        assert_eq!(ago(""), "");
+    }
+}

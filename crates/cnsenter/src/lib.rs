@@ -1,0 +1,106 @@
+//! `cnsenter`: from argv to exec in a straight line. Parse, resolve, plan, enter; on failure one message, one hint, one
+//! exit status. Each step belongs in its own file, and this one only calls them in order.
+
+pub mod cli;
+mod exit;
+mod log;
+mod plan;
+mod print;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use cli::{Action, Args, CalledAs, TargetWord};
+use exit::Failure;
+use plan::{Planned, Resolved};
+use resolve::{Context, Settings};
+
+/// Does what the command line says. Returns the exit status: in this process only when something failed or nothing was
+/// to be run, since otherwise it has become the program.
+pub fn run(mut argv: impl Iterator<Item = OsString>) -> u8 {
+    let name = argv.next().unwrap_or_default();
+    let called_as = match Path::new(&name).file_name() {
+        Some(base) if base == "nsenter" => CalledAs::Nsenter,
+        _ => CalledAs::Cnsenter,
+    };
+    let words: Vec<_> = argv.collect();
+    let args = match cli::parse(called_as, words.iter().cloned()) {
+        Ok(args) => args,
+        Err(error) => return exit::usage(&error),
+    };
+    match act(&args) {
+        Ok(()) => 0,
+        Err(failure) => exit::report(&failure, &args, &words),
+    }
+}
+
+fn act(args: &Args) -> Result<(), Failure> {
+    match args.action {
+        Action::Help => return show_help(false),
+        Action::LongHelp => return show_help(true),
+        Action::Version => return show(concat!("cnsenter ", env!("CARGO_PKG_VERSION"), "\n")),
+        Action::Enter | Action::Print => {}
+    }
+    if args.verbose {
+        log::install();
+    }
+    // Before anything is asked or opened, since all of that would be done twice.
+    if args.action == Action::Enter && args.enters_sight() {
+        enter::seal()?;
+    }
+    let resolved = resolve(args)?;
+    let planned = plan::plan(args, &resolved).map_err(Failure::Refused)?;
+    if args.action == Action::Print {
+        return show_bytes(&print::print(&planned, &resolved)?);
+    }
+    let Planned { plan, command, notices } = planned;
+    for notice in &notices {
+        exit::notice(notice);
+    }
+    match enter::enter(&plan, &command) {
+        Ok(never) => match never {},
+        Err(error) => Err(Failure::NotEntered { error, container: resolved.container().cloned().map(Box::new) }),
+    }
+}
+
+fn resolve(args: &Args) -> Result<Resolved, Failure> {
+    let Some(TargetWord::Reference(reference)) = &args.target else { return Ok(Resolved::Nothing) };
+    let settings = settings(args);
+    Ok(match args.sandbox {
+        true => Resolved::Sandbox(resolve::resolve_sandbox(reference, &settings)?),
+        false => Resolved::Container(resolve::resolve(reference, &settings)?),
+    })
+}
+
+/// Flags and environment, for `resolve`, which reads neither.
+fn settings(args: &Args) -> Settings {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let flag = args.context.clone().map(|name| Context { name, said_by: "--context" });
+    let context = flag.or_else(|| variable("DOCKER_CONTEXT").map(|name| Context { name, said_by: "DOCKER_CONTEXT" }));
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker"));
+    Settings {
+        host: args.host.clone(),
+        docker_host: variable("DOCKER_HOST"),
+        context,
+        config_folder: variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home),
+        timeout: args.timeout,
+    }
+}
+
+fn show_help(long: bool) -> Result<(), Failure> {
+    let help = cli::help::help(long);
+    match exit::coloured(&std::io::stdout()) {
+        true => show(&format!("{}\n", help.ansi())),
+        false => show(&format!("{help}\n")),
+    }
+}
+
+fn show(text: &str) -> Result<(), Failure> {
+    show_bytes(text.as_bytes())
+}
+
+fn show_bytes(text: &[u8]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(Failure::Output)
+}

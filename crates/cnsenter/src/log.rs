@@ -1,0 +1,28 @@
+//! `-v`: what the libraries say of their steps, a line each on stderr. The only logger; nothing is said without `-v`.
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+struct Steps;
+
+impl Log for Steps {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Not what the libraries below ours have to say.
+        let ours = ["cnsenter", "enter", "resolve"];
+        metadata.level() <= Level::Info && ours.iter().any(|name| metadata.target().split("::").next() == Some(name))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!("cnsenter: {}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// From here on, steps are said.
+pub(crate) fn install() {
+    if log::set_logger(&Steps).is_ok() {
+        log::set_max_level(LevelFilter::Info);
+    }
+}

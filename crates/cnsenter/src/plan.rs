@@ -1,0 +1,200 @@
+//! From arguments and container to plan and command: the only file that knows `resolve` and `enter` both. Pure: what it
+//! decides is opened and carried out by `enter`.
+
+use std::ffi::OsString;
+
+use enter::{Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Target};
+use resolve::{Container, Network, Sandbox, State};
+
+use crate::cli::{Args, NamespaceWord, TargetWord};
+
+/// What a reference was resolved to.
+#[derive(Debug)]
+pub(crate) enum Resolved {
+    /// Nothing to resolve: a pid, or files alone.
+    Nothing,
+    /// A container.
+    Container(Container),
+    /// `--sandbox`.
+    Sandbox(Sandbox),
+}
+
+impl Resolved {
+    /// The container behind it.
+    pub(crate) fn container(&self) -> Option<&Container> {
+        match self {
+            Self::Nothing => None,
+            Self::Container(container) => Some(container),
+            Self::Sandbox(sandbox) => sandbox.container.as_ref(),
+        }
+    }
+}
+
+/// A plan, its command, and what the person should know before it is carried out.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    /// What to join.
+    pub plan: Plan,
+    /// What to become.
+    pub command: Command,
+    /// A line each.
+    pub notices: Vec<String>,
+}
+
+/// Why a container cannot be entered, though it was found.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// It has no process.
+    #[error("container {} is not running", .0.name)]
+    NotRunning(Box<Container>),
+    /// Something other than its network was asked for, and a file has nothing else.
+    #[error("{0} is a network namespace without a container")]
+    FileAlone(String),
+    /// Its sandbox file is a namespace nowhere, and no process is there to go through.
+    #[error("{0} is no namespace as seen from here")]
+    Invisible(String),
+}
+
+/// Decides.
+///
+/// # Errors
+/// [`Refusal`] where what was found cannot give what was asked for.
+pub(crate) fn plan(args: &Args, resolved: &Resolved) -> Result<Planned, Refusal> {
+    let mut notices = Vec::new();
+    let mut plan = Plan {
+        target: target(args, resolved)?,
+        joins: joins(args),
+        all: args.all || (args.names_none() && !matches!(resolved, Resolved::Sandbox(_))),
+        user_parent: args.user_parent,
+        root: args.root.clone(),
+        working_directory: args.working_directory.clone(),
+        join_cgroup: args.join_cgroup,
+        follow_context: args.follow_context,
+        credentials: args.credentials.clone(),
+        no_fork: args.no_fork,
+    };
+    if let Resolved::Sandbox(sandbox) = resolved {
+        if sandbox.container.is_none() && (needs_process(&plan) || plan.joins.iter().any(from_target)) {
+            return Err(Refusal::FileAlone(sandbox.file.recorded.display().to_string()));
+        }
+        plan.joins.retain(|join| join.namespace != Namespace::Net);
+        plan.joins.push(Join { namespace: Namespace::Net, from: sandbox_source(sandbox, &mut notices)? });
+        plan.joins.sort_by_key(|join| join.namespace);
+        notices.extend(sandbox.unasked.as_ref().map(|reason| format!("{reason}; going by the file's name alone")));
+    }
+    let net = plan.all || plan.joins.iter().any(|join| join.namespace == Namespace::Net && !is_file(join));
+    if let Some(container) = resolved.container()
+        && matches!(container.network, Network::Host(_))
+        && (net || matches!(resolved, Resolved::Sandbox(_)))
+    {
+        notices.push(format!("container {} uses the host's own network (--network host)", container.name));
+    }
+    let command = Command { environment: environment(args, resolved, &plan), program: program(args) };
+    Ok(Planned { plan, command, notices })
+}
+
+fn is_file(join: &Join) -> bool {
+    matches!(join.from, Source::File(_) | Source::Id(_))
+}
+
+fn from_target(join: &Join) -> bool {
+    join.from == Source::Target && join.namespace != Namespace::Net
+}
+
+fn needs_process(plan: &Plan) -> bool {
+    plan.all || plan.user_parent || plan.join_cgroup
+}
+
+/// The process, and what proves that it is the container's.
+fn target(args: &Args, resolved: &Resolved) -> Result<Option<Target>, Refusal> {
+    if let Some(TargetWord::Process { pid, inode }) = args.target {
+        let proof = inode.map_or(Proof::Nothing, Proof::PidfdInode);
+        return Ok(Some(Target { pid, proof }));
+    }
+    let Some(container) = resolved.container() else { return Ok(None) };
+    match (&container.state, container.pid) {
+        (State::Running | State::Paused, Some(pid)) => {
+            Ok(Some(Target { pid, proof: Proof::Cgroup(container.id.clone()) }))
+        }
+        _ => Err(Refusal::NotRunning(Box::new(container.clone()))),
+    }
+}
+
+fn joins(args: &Args) -> Vec<Join> {
+    let mut joins: Vec<_> = args
+        .namespaces
+        .iter()
+        .map(|(namespace, given)| {
+            let from = match given {
+                None => Source::Target,
+                Some(NamespaceWord::File(path)) => Source::File(path.clone()),
+                Some(NamespaceWord::Id(id)) => Source::Id(*id),
+            };
+            Join { namespace: *namespace, from }
+        })
+        .collect();
+    if let Some(fd) = args.net_socket {
+        joins.retain(|join| join.namespace != Namespace::Net);
+        joins.push(Join { namespace: Namespace::Net, from: Source::Socket(fd) });
+    }
+    joins
+}
+
+/// The sandbox's file; where it is no namespace as seen from here, the daemon's view of it; at last the process.
+fn sandbox_source(sandbox: &Sandbox, notices: &mut Vec<String>) -> Result<Source, Refusal> {
+    let recorded = &sandbox.file.recorded;
+    let running = sandbox.container.as_ref().filter(|container| container.pid.is_some());
+    match &sandbox.file.visible {
+        Some(visible) if visible == recorded => Ok(match (&sandbox.owner, running) {
+            // A container that shares a network keeps the old one when the other is started anew.
+            (Some(_), Some(_)) => Source::FileOfTarget(visible.clone()),
+            _ => Source::File(visible.clone()),
+        }),
+        Some(visible) => {
+            notices.push(format!(
+                "{} is not a namespace in this mount namespace; taken from the daemon's, {}",
+                recorded.display(),
+                visible.display()
+            ));
+            Ok(if running.is_some() { Source::FileOfTarget(visible.clone()) } else { Source::File(visible.clone()) })
+        }
+        None => match running {
+            Some(container) => {
+                notices.push(format!(
+                    "{} is not a namespace in this mount namespace; joining the network of process {} instead",
+                    recorded.display(),
+                    container.pid.unwrap_or_default()
+                ));
+                Ok(Source::Target)
+            }
+            None => Err(Refusal::Invisible(recorded.display().to_string())),
+        },
+    }
+}
+
+/// Among a container's files its programs find its environment, not the host's.
+fn environment(args: &Args, resolved: &Resolved, plan: &Plan) -> Environment {
+    if args.env_of_target {
+        return Environment::Target;
+    }
+    let among_its_files =
+        plan.all || plan.joins.iter().any(|join| join.namespace == Namespace::Mount && !is_file(join));
+    match resolved.container() {
+        Some(container) if among_its_files && !args.keep_env && !args.raw => {
+            let terminal = std::env::var_os("TERM").map(|term| {
+                let mut entry = OsString::from("TERM=");
+                entry.push(term);
+                entry
+            });
+            Environment::Exactly(container.env.iter().map(OsString::from).chain(terminal).collect())
+        }
+        _ => Environment::Inherited,
+    }
+}
+
+fn program(args: &Args) -> Program {
+    match args.words.is_empty() {
+        true => Program::Shell,
+        false => Program::Words(args.words.clone()),
+    }
+}

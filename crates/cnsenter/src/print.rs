@@ -1,0 +1,137 @@
+//! `--print`: the plan in words, and the nsenter line that does the same. Carrying it out belongs in `enter`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use enter::{Command, Directory, Environment, Id, Namespace, Plan, Program, Source, WorkingDirectory};
+use resolve::Container;
+
+use crate::plan::{Planned, Resolved};
+
+/// A shell's comment lines, then the line to run.
+///
+/// # Errors
+/// [`enter::Error`] where the target's namespaces cannot be looked at, to know which differ from ours.
+pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, enter::Error> {
+    let plan = &planned.plan;
+    let mut joins: Vec<_> = plan.joins.iter().map(|join| (join.namespace, join.from.clone())).collect();
+    if let (true, Some(target)) = (plan.all, &plan.target) {
+        let all = enter::namespaces_of(target.pid)?;
+        let more = all.into_iter().filter(|(namespace, ours)| {
+            (!ours || *namespace == Namespace::Mount) && !joins.iter().any(|(named, _)| named == namespace)
+        });
+        let more: Vec<_> = more.map(|(namespace, _)| (namespace, Source::Target)).collect();
+        joins.extend(more);
+        joins.sort_by_key(|(namespace, _)| *namespace);
+    }
+    let mut out = Vec::new();
+    if let Some(container) = resolved.container() {
+        out.extend(format!("# container: {}\n", describe(container)).into_bytes());
+    }
+    for notice in &planned.notices {
+        out.extend(format!("# note: {notice}\n").into_bytes());
+    }
+    let names: Vec<_> =
+        joins.iter().map(|(namespace, from)| format!("{} of {}", namespace.name(), origin(from, plan))).collect();
+    out.extend(format!("# joins: {}\n", names.join(", ")).into_bytes());
+    out.extend(
+        shlex::bytes::try_join(line(plan, &planned.command, &joins).iter().map(|word| word.as_bytes()))
+            .unwrap_or_default(),
+    );
+    out.push(b'\n');
+    Ok(out)
+}
+
+fn describe(container: &Container) -> String {
+    let id = container.id.get(..12).unwrap_or(&container.id);
+    let pid = container.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
+    format!("{} ({}://{id}{pid})", container.name, container.runtime.scheme())
+}
+
+fn origin(from: &Source, plan: &Plan) -> String {
+    let pid = plan.target.as_ref().map_or(0, |target| target.pid);
+    match from {
+        Source::Target => format!("process {pid}"),
+        Source::File(path) | Source::FileOfTarget(path) => path.display().to_string(),
+        Source::Id(id) => format!("ID {id}"),
+        Source::Socket(fd) => format!("descriptor {fd} of process {pid}"),
+    }
+}
+
+/// The words of the nsenter line. Long spellings, for whoever reads the runbook.
+fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    if let Environment::Exactly(entries) = &command.environment {
+        words.extend(["env", "-i"].map(OsString::from));
+        words.extend(entries.iter().cloned());
+    }
+    words.push("nsenter".into());
+    if let Some(target) = plan.target.as_ref().filter(|_| takes_of_target(plan, command, joins)) {
+        words.extend(["--target".into(), target.pid.to_string().into()]);
+    }
+    for (namespace, from) in joins {
+        let option = format!("--{}", namespace.name());
+        words.push(match from {
+            Source::Target => option.into(),
+            Source::File(path) | Source::FileOfTarget(path) => attached(&option, path.as_os_str()),
+            Source::Id(id) => format!("{option}=:{id}").into(),
+            Source::Socket(fd) => format!("--net-socket={fd}").into(),
+        });
+    }
+    words.extend(folders(plan));
+    let id = |option: &str, id: Option<Id>| {
+        id.map(|id| match id {
+            Id::Number(number) => format!("{option}={number}").into(),
+            Id::Follow => format!("{option}=follow").into(),
+        })
+    };
+    words.extend(id("--setuid", plan.credentials.user));
+    words.extend(id("--setgid", plan.credentials.group));
+    let flags = [
+        (plan.user_parent, "--user-parent"),
+        (plan.credentials.preserve, "--preserve-credentials"),
+        (plan.credentials.keep_capabilities, "--keep-caps"),
+        (command.environment == Environment::Target, "--env"),
+        (plan.join_cgroup, "--join-cgroup"),
+        (plan.follow_context, "--follow-context"),
+        (plan.no_fork, "--no-fork"),
+    ];
+    words.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag.into()));
+    if let Program::Words(program) = &command.program {
+        words.push("--".into());
+        words.extend(program.iter().cloned());
+    }
+    words
+}
+
+fn takes_of_target(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> bool {
+    let follows = [plan.credentials.user, plan.credentials.group].contains(&Some(Id::Follow));
+    joins.iter().any(|(_, from)| matches!(from, Source::Target | Source::Socket(_)))
+        || plan.root == Some(Directory::Target)
+        || plan.working_directory == Some(WorkingDirectory::Target)
+        || command.environment == Environment::Target
+        || plan.user_parent
+        || plan.join_cgroup
+        || plan.follow_context
+        || follows
+}
+
+fn folders(plan: &Plan) -> Vec<OsString> {
+    let root = plan.root.as_ref().map(|root| match root {
+        Directory::Target => "--root".into(),
+        Directory::Path(path) => attached("--root", path.as_os_str()),
+    });
+    let inside = OsStr::new("/");
+    let folder = plan.working_directory.as_ref().map(|folder| match folder {
+        WorkingDirectory::Target => "--wd".into(),
+        WorkingDirectory::Path(path) => attached("--wd", path.as_os_str()),
+        WorkingDirectory::Inside(path) => attached("--wdns", path.as_os_str()),
+    });
+    // nsenter would go back to a working directory outside of the new root.
+    let folder = folder.or_else(|| root.is_some().then(|| attached("--wdns", inside)));
+    root.into_iter().chain(folder).collect()
+}
+
+fn attached(option: &str, value: &OsStr) -> OsString {
+    OsString::from_vec([option.as_bytes(), b"=", value.as_bytes()].concat())
+}
