@@ -66,12 +66,6 @@ pub(crate) struct Endpoint {
 }
 
 impl Settings {
-    /// The engine that these settings lead to, for messages.
-    pub(crate) fn origin(&self) -> Origin {
-        self.endpoint()
-            .map_or_else(|_| Origin { address: DEFAULT_SOCKET.to_owned(), said_by: None }, |endpoint| endpoint.origin)
-    }
-
     /// Finds the engine's socket. The order is that of the Docker client: `-H`, `--context`, `DOCKER_HOST`,
     /// `DOCKER_CONTEXT`, `currentContext` in `config.json`, the default socket.
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Error> {

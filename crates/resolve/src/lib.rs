@@ -18,14 +18,12 @@ pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
 pub use sandbox::{DEFAULT_FOLDER, Sandbox, SandboxFile, Visibility, visibility};
 
-use std::future::Future;
-
 /// Finds the container that `reference` names: exact name, else full ID, else unique ID prefix.
 ///
 /// # Errors
 /// [`Error::NoSuchContainer`], [`Error::Ambiguous`], or [`Error::Engine`] when the engine could not be asked.
 pub fn resolve(reference: &Reference, settings: &Settings) -> Result<Container, Error> {
-    block_on(settings, runtime::inspect(reference, settings))?
+    runtime::open(reference, settings)?.inspect(reference)
 }
 
 /// Finds the network sandbox that `reference` names: that of a container, or a file of the engine's netns folder by
@@ -34,19 +32,5 @@ pub fn resolve(reference: &Reference, settings: &Settings) -> Result<Container, 
 /// # Errors
 /// As [`resolve`], and those that say why a container has no sandbox file to join.
 pub fn resolve_sandbox(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
-    block_on(settings, sandbox::find(reference, settings))?
-}
-
-/// Runs `future` on a current-thread executor that is gone, descriptors and all, when this returns: joining a mount
-/// or user namespace needs a process of one thread, setns(2).
-fn block_on<F: Future>(settings: &Settings, future: F) -> Result<F::Output, Error> {
-    let executor = tokio::runtime::Builder::new_current_thread()
-        .on_thread_park(runtime::while_idle)
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(Error::Executor)?;
-    executor
-        .block_on(async { tokio::time::timeout(settings.timeout, future).await })
-        .map_err(|_| Error::Engine { origin: settings.origin(), failure: Failure::Silent(settings.timeout) })
+    sandbox::find(reference, settings)
 }

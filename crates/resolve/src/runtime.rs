@@ -3,12 +3,11 @@
 
 mod docker;
 
-use crate::container::Container;
 use crate::endpoint::Settings;
 use crate::error::Error;
 use crate::reference::Reference;
 
-pub(crate) use docker::transport::while_idle;
+pub(crate) use docker::Engine;
 
 /// Who runs a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +30,9 @@ impl Runtime {
     }
 }
 
-/// Asks the runtimes that `reference` allows.
-pub(crate) async fn inspect(reference: &Reference, settings: &Settings) -> Result<Container, Error> {
+/// The engine of the runtime that `reference` allows.
+pub(crate) fn open(reference: &Reference, settings: &Settings) -> Result<Engine, Error> {
     match reference.runtime.unwrap_or(Runtime::Docker) {
-        Runtime::Docker => docker::inspect(reference, settings).await,
+        Runtime::Docker => Engine::open(settings),
     }
 }

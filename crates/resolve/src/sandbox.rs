@@ -1,14 +1,13 @@
 //! The engine's netns folder: which file is whose network. Joining one belongs to `enter`; the containers themselves
 //! are asked of `runtime`.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::container::{Container, Network, State};
 use crate::endpoint::Settings;
 use crate::error::{Candidate, Error};
 use crate::reference::Reference;
-use crate::runtime;
+use crate::runtime::{self, Engine};
 
 /// Where Docker keeps its network namespaces, unless its record says otherwise (`/var/run` is a link to `/run`).
 pub const DEFAULT_FOLDER: &str = "/var/run/docker/netns";
@@ -73,45 +72,59 @@ pub fn visibility(file: &Path) -> Visibility {
 }
 
 /// Finds the sandbox that `reference` names.
-pub(crate) async fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
-    let asked = runtime::inspect(reference, settings).await;
-    if reference.runtime.is_some() {
-        return of_container(asked?, settings).await;
-    }
-    let files = matching(&reference.name, &names(Path::new(DEFAULT_FOLDER)).unwrap_or_default());
-    match asked {
-        Ok(container) => {
-            let exact = reference.name == container.name || reference.name == container.id;
-            let theirs = |file: &Path| match &container.network {
-                Network::Sandbox(key) | Network::Host(key) => key.file_name() == file.file_name(),
-                Network::Container(_) | Network::None => false,
+pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
+    let engine = match runtime::open(reference, settings) {
+        Ok(engine) => engine,
+        Err(error) => return without_engine(reference, error),
+    };
+    let container = match engine.inspect(reference) {
+        Ok(container) => container,
+        Err(Error::NoSuchContainer { similar, .. }) if reference.runtime.is_none() => {
+            return match one_of(&reference.name, files(&reference.name))? {
+                Some(file) => Ok(of_file(file, None)),
+                None => {
+                    let folder = Some(PathBuf::from(DEFAULT_FOLDER));
+                    Err(Error::NoSuchContainer { reference: reference.clone(), similar, folder })
+                }
             };
-            let rivals: Vec<_> =
-                files.into_iter().filter(|found| (found.exact || !exact) && !theirs(&found.file)).collect();
-            if rivals.is_empty() || (exact && rivals.iter().all(|found| !found.exact)) {
-                return of_container(container, settings).await;
-            }
-            let candidate = Candidate::Container {
-                reference: format!("{}://{}", container.runtime.scheme(), &container.id[..NAME_LENGTH]),
-                name: container.name,
-            };
-            let candidates = std::iter::once(candidate).chain(rivals.into_iter().map(|f| Candidate::File(f.file)));
-            Err(Error::Ambiguous { word: reference.name.clone(), candidates: candidates.collect() })
         }
-        Err(Error::NoSuchContainer { similar, .. }) => match one_of(&reference.name, files)? {
-            Some(file) => Ok(of_file(file, None)),
-            None => Err(Error::NoSuchContainer {
-                reference: reference.clone(),
-                similar,
-                folder: Some(PathBuf::from(DEFAULT_FOLDER)),
-            }),
-        },
-        Err(error @ Error::Engine { .. }) => match files.into_iter().find(|found| found.exact) {
+        Err(error) => return without_engine(reference, error),
+    };
+    if reference.runtime.is_none() {
+        check_for_rivals(&reference.name, &container)?;
+    }
+    of_container(container, &engine)
+}
+
+/// The engine cannot say whether the name is a container's. A file of exactly that name is taken all the same.
+fn without_engine(reference: &Reference, error: Error) -> Result<Sandbox, Error> {
+    let exact = || files(&reference.name).into_iter().find(|found| found.exact);
+    match error {
+        Error::Engine { .. } if reference.runtime.is_none() => match exact() {
             Some(found) => Ok(of_file(found.file, Some(error.to_string()))),
             None => Err(error),
         },
-        Err(error) => Err(error),
+        error => Err(error),
     }
+}
+
+/// A word that names a container and a file that is not the container's is no name. What matches exactly goes before
+/// what matches by its beginning.
+fn check_for_rivals(word: &str, container: &Container) -> Result<(), Error> {
+    let exact = word == container.name || word == container.id;
+    let theirs = |file: &Path| match &container.network {
+        Network::Sandbox(key) | Network::Host(key) => key.file_name() == file.file_name(),
+        Network::Container(_) | Network::None => false,
+    };
+    let mut rivals = files(word).into_iter().filter(|found| found.exact >= exact && !theirs(&found.file)).peekable();
+    if rivals.peek().is_none() {
+        return Ok(());
+    }
+    let id = container.id.get(..NAME_LENGTH).unwrap_or(&container.id);
+    let reference = format!("{}://{id}", container.runtime.scheme());
+    let candidate = Candidate::Container { reference, name: container.name.clone() };
+    let candidates = std::iter::once(candidate).chain(rivals.map(|found| Candidate::File(found.file))).collect();
+    Err(Error::Ambiguous { word: word.to_owned(), candidates })
 }
 
 fn of_file(file: PathBuf, unasked: Option<String>) -> Sandbox {
@@ -119,7 +132,7 @@ fn of_file(file: PathBuf, unasked: Option<String>) -> Sandbox {
 }
 
 /// The sandbox of a container that runs, or of the one whose network it shares.
-async fn of_container(container: Container, settings: &Settings) -> Result<Sandbox, Error> {
+fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error> {
     let mut owner = container.clone();
     for _ in 0..LONGEST_CHAIN {
         // An engine goes on to report the key of a container that has ended.
@@ -139,7 +152,7 @@ async fn of_container(container: Container, settings: &Settings) -> Result<Sandb
             Network::Container(other) => {
                 let reference = Reference { runtime: Some(owner.runtime), name: other };
                 log::info!("{} shares the network of {}", owner.name, reference.name);
-                owner = runtime::inspect(&reference, settings).await?;
+                owner = engine.inspect(&reference)?;
             }
             Network::None => return Err(Error::NotRunning(Box::new(owner))),
         }
@@ -176,9 +189,11 @@ struct Found {
     exact: bool,
 }
 
-fn names(folder: &Path) -> io::Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder)?.flatten();
-    Ok(entries.filter_map(|entry| entry.file_name().into_string().ok()).collect())
+/// The files of the engine's folder that `word` stands for.
+fn files(word: &str) -> Vec<Found> {
+    let Ok(entries) = std::fs::read_dir(DEFAULT_FOLDER) else { return Vec::new() };
+    let names: Vec<_> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    matching(word, &names)
 }
 
 /// The files that `word` stands for: by name, by sandbox ID, by the beginning of one.

@@ -1,19 +1,22 @@
 //! Docker's answers, read through its API on a unix socket of this machine. What its files on disk say, and what other
 //! runtimes say, does not belong here.
 
-pub(crate) mod transport;
+mod transport;
 
 use std::error::Error as _;
+use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum};
+use bollard::errors::Error as Bollard;
+use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary};
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::Runtime;
 use crate::container::{Container, Network, State};
-use crate::endpoint::Settings;
+use crate::endpoint::{Endpoint, Origin, Settings};
 use crate::error::{Candidate, Error, Failure};
 use crate::reference::Reference;
 
@@ -23,28 +26,88 @@ const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 /// How many names a message offers at most.
 const SIMILAR: usize = 3;
 
-/// Asks the engine for one container: exact name, full ID, unique prefix, in the engine's own order.
-pub(super) async fn inspect(reference: &Reference, settings: &Settings) -> Result<Container, Error> {
-    let endpoint = settings.endpoint()?;
-    log::info!("asking Docker at {} for {}", endpoint.origin, reference.name);
-    let fail = |error| Error::Engine { failure: failure(&error), origin: endpoint.origin.clone() };
-    let docker = transport::client(&endpoint.socket).map_err(fail)?;
-    match docker.inspect_container(&reference.name, None).await {
-        Ok(answer) => Ok(container(answer)),
-        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => {
-            let known = list(&docker).await.unwrap_or_default();
-            let similar = nearest(&reference.name, known.into_iter().map(|(_, name)| name));
-            Err(Error::NoSuchContainer { reference: reference.clone(), similar, folder: None })
+/// A Docker engine that can be asked.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    origin: Origin,
+    docker: Docker,
+    /// Of one thread: joining a mount or user namespace needs a process that has no other, setns(2). Dropped with the
+    /// engine, before anything is joined.
+    executor: tokio::runtime::Runtime,
+    timeout: Duration,
+    /// For all that is asked together.
+    deadline: Instant,
+}
+
+impl Engine {
+    /// Finds the engine and connects. It is connected before the executor is made, so that the engine takes the
+    /// connection meanwhile.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
+        let deadline = Instant::now() + settings.timeout;
+        let Endpoint { socket, origin } = settings.endpoint()?;
+        let connection = match transport::connect_to(&socket) {
+            Ok(connection) => connection,
+            Err(error) => return Err(Error::Engine { failure: system(&error), origin }),
+        };
+        let executor = tokio::runtime::Builder::new_current_thread()
+            .on_thread_park(transport::while_idle)
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(Error::Executor)?;
+        match transport::client(socket, connection) {
+            Ok(docker) => Ok(Self { origin, docker, executor, timeout: settings.timeout, deadline }),
+            Err(error) => Err(Error::Engine { failure: failure(&error), origin }),
         }
-        // 500 in older engines, 400 in newer ones.
-        Err(bollard::errors::Error::DockerResponseServerError { message, .. })
-            if message.to_ascii_lowercase().contains("multiple ids found") =>
-        {
-            let candidates = with_prefix(&docker, &reference.name).await.unwrap_or_default();
-            Err(Error::Ambiguous { word: reference.name.clone(), candidates })
-        }
-        Err(error) => Err(fail(error)),
     }
+
+    /// Asks for one container: exact name, full ID, unique prefix, in the engine's own order.
+    pub(crate) fn inspect(&self, reference: &Reference) -> Result<Container, Error> {
+        let name = &reference.name;
+        log::info!("asking Docker at {} for {name}", self.origin);
+        match self.ask(self.docker.inspect_container(name, None))? {
+            Ok(answer) => Ok(container(answer)),
+            Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => {
+                let known = self.list().unwrap_or_default();
+                let similar = nearest(name, known.into_iter().map(|(_, name)| name));
+                Err(Error::NoSuchContainer { reference: reference.clone(), similar, folder: None })
+            }
+            // 500 in older engines, 400 in newer ones.
+            Err(Bollard::DockerResponseServerError { message, .. })
+                if message.to_ascii_lowercase().contains("multiple ids found") =>
+            {
+                Err(Error::Ambiguous { word: name.clone(), candidates: with_prefix(self.list()?, name) })
+            }
+            Err(error) => Err(self.failed(failure(&error))),
+        }
+    }
+
+    /// Full ID and name of every container, whatever its state.
+    fn list(&self) -> Result<Vec<(String, String)>, Error> {
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let summaries = self.ask(self.docker.list_containers(Some(options)))?;
+        let summaries = summaries.map_err(|error| self.failed(failure(&error)))?;
+        let first = |names: Option<Vec<String>>| names.unwrap_or_default().into_iter().next().unwrap_or_default();
+        let entry = |summary: ContainerSummary| Some((summary.id?, bare(first(summary.names))));
+        Ok(summaries.into_iter().filter_map(entry).collect())
+    }
+
+    /// Waits for an answer until the deadline.
+    fn ask<T>(&self, question: impl Future<Output = T>) -> Result<T, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        self.executor
+            .block_on(async { tokio::time::timeout(left, question).await })
+            .map_err(|_| self.failed(Failure::Silent(self.timeout)))
+    }
+
+    fn failed(&self, failure: Failure) -> Error {
+        Error::Engine { failure, origin: self.origin.clone() }
+    }
+}
+
+/// A name without the slash that Docker puts before it.
+fn bare(name: String) -> String {
+    name.strip_prefix('/').map(str::to_owned).unwrap_or(name)
 }
 
 /// The names that are nearest to `word`, best first: those that contain it, and those a slip of the keyboard away.
@@ -62,8 +125,9 @@ fn nearest(word: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     ranked.into_iter().take(SIMILAR).map(|(_, name)| name).collect()
 }
 
-async fn with_prefix(docker: &Docker, prefix: &str) -> Result<Vec<Candidate>, bollard::errors::Error> {
-    let mut matching: Vec<_> = list(docker).await?.into_iter().filter(|(id, _)| id.starts_with(prefix)).collect();
+/// The containers whose ID begins with `prefix`.
+fn with_prefix(all: Vec<(String, String)>, prefix: &str) -> Vec<Candidate> {
+    let mut matching: Vec<_> = all.into_iter().filter(|(id, _)| id.starts_with(prefix)).collect();
     matching.sort_by(|a, b| a.1.cmp(&b.1));
     // Long enough to tell them apart, and at least as long as Docker prints them.
     let common = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
@@ -77,26 +141,11 @@ async fn with_prefix(docker: &Docker, prefix: &str) -> Result<Vec<Candidate>, bo
         reference: format!("docker://{}", &id[..length.min(id.len())]),
         name,
     };
-    Ok(matching.into_iter().map(candidate).collect())
-}
-
-/// Full ID and name of every container, whatever its state.
-async fn list(docker: &Docker) -> Result<Vec<(String, String)>, bollard::errors::Error> {
-    let options = ListContainersOptionsBuilder::new().all(true).build();
-    let summaries = docker.list_containers(Some(options)).await?;
-    let entry = |names: Option<Vec<String>>| names.unwrap_or_default().into_iter().next().unwrap_or_default();
-    Ok(summaries
-        .into_iter()
-        .filter_map(|summary| {
-            let name = entry(summary.names);
-            Some((summary.id?, name.trim_start_matches('/').to_owned()))
-        })
-        .collect())
+    matching.into_iter().map(candidate).collect()
 }
 
 /// What an error of bollard's means for a person.
 fn failure(error: &bollard::errors::Error) -> Failure {
-    use bollard::errors::Error as Bollard;
     match error {
         Bollard::DockerResponseServerError { status_code, message } => {
             Failure::Status { status: *status_code, message: message.trim().to_owned() }
@@ -141,7 +190,7 @@ fn container(answer: ContainerInspectResponse) -> Container {
     Container {
         runtime: Runtime::Docker,
         id: answer.id.unwrap_or_default(),
-        name: answer.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        name: bare(answer.name.unwrap_or_default()),
         pid: state.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0),
         network: network(&mode, key.map(PathBuf::from)),
         env: environment(config.env.unwrap_or_default(), config.hostname.unwrap_or_default()),

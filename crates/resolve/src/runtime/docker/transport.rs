@@ -5,7 +5,8 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::unix::net::UnixStream as Blocking;
+use std::os::unix::net::UnixStream as Connection;
+use std::sync::Mutex;
 
 use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
@@ -19,13 +20,15 @@ use tokio::net::UnixStream;
 /// bollard wants a bound, and the caller keeps a shorter one. In seconds.
 const LONGEST: u64 = 3600;
 
-/// A client for the engine that listens on `socket`. Nothing is connected before the first question.
-pub(super) fn client(socket: &str) -> Result<Docker, Error> {
-    let socket = socket.to_owned();
+/// A client for the engine that listens on `socket`. Its first question goes over `connection`.
+pub(super) fn client(socket: String, connection: Connection) -> Result<Docker, Error> {
+    let first = Mutex::new(Some(connection));
     let transport = move |request: BollardRequest| {
-        let socket = socket.clone();
+        let ready = first.lock().ok().and_then(|mut first| first.take());
+        let connection = ready.map_or_else(|| connect_to(&socket), Ok);
         Box::pin(async move {
-            let (mut sender, connection) = handshake(TokioIo::new(open(&socket)?)).await?;
+            let stream = UnixStream::from_std(connection?)?;
+            let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             Ok::<_, Error>(sender.send_request(address(request)?).await?)
         })
@@ -34,11 +37,11 @@ pub(super) fn client(socket: &str) -> Result<Docker, Error> {
 }
 
 /// Connects without waiting: a hung engine's queue of connections may be full.
-fn open(socket: &str) -> io::Result<UnixStream> {
+pub(super) fn connect_to(socket: &str) -> io::Result<Connection> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     connect(&fd, &SocketAddrUnix::new(socket)?)?;
-    UnixStream::from_std(Blocking::from(fd))
+    Ok(Connection::from(fd))
 }
 
 /// The request as a server expects it: a path, and the host apart. Without an API version, so that every engine answers
@@ -61,7 +64,7 @@ thread_local! {
 /// Called when the executor has nothing to do. The second time, the question has been sent and the engine thinks: long
 /// enough to have the code and memory for its answer ready when it comes. That is worth a tenth of the way from argv to
 /// exec (docs/performance.md), and nothing else depends on it.
-pub(crate) fn while_idle() {
+pub(super) fn while_idle() {
     let times = IDLE.get();
     IDLE.set(times + 1);
     if times == 1 {
