@@ -30,7 +30,9 @@ pub(crate) fn run() -> Result<()> {
 
     let shell = Shell { folder: binary.path.parent().context("the binary is in no folder")? };
     tell("the host's tcpdump, in the container's network:");
-    let traffic = shell.type_line(&format!("cnsenter --net {name} -- tcpdump -i eth0 -c 10"))?;
+    // -n: tcpdump's own questions for names would be traffic of this network too. -c: a new interface begins
+    // with some packets of its own, and two exchanges come to about twenty.
+    let traffic = shell.type_line(&format!("cnsenter --net {name} -- tcpdump -i eth0 -n -c 20"))?;
     let seen = traffic.lines().filter(|line| line.contains("HTTP: GET /")).count();
     if seen == 0 {
         bail!("tcpdump saw none of the requests");

@@ -73,12 +73,12 @@ pub(super) struct BeforeExec {
 /// Reads it while strace holds the process at the entry of its `execve`.
 pub(super) fn before_exec(cnsenter: &str, container: &str) -> Result<BeforeExec> {
     let mut strace = Command::new("strace");
-    // The first execve is strace's own, of cnsenter; the second is held for as long as reading takes.
-    strace.args(["-qq", "-e", "trace=execve", "-e", "inject=execve:delay_enter=5000000:when=2"]);
+    // strace's own execve, of cnsenter, may be held too, according to its version: it's waited for.
+    strace.args(["-qq", "-e", "trace=execve", "-e", "inject=execve:delay_enter=3000000"]);
     strace.args(["-o", "/dev/null", cnsenter, "--net", container, "/bin/true"]);
     let strace = pid::Process::spawn(&mut strace)?;
     let children = format!("/proc/{0}/task/{0}/children", strace.pid());
-    let status = wait::until(Duration::from_secs(4), "cnsenter to come to its execve", || {
+    let status = wait::until(Duration::from_secs(10), "cnsenter to come to its execve", || {
         let child: u32 = std::fs::read_to_string(&children).ok()?.trim().parse().ok()?;
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{child}/{file}")).ok();
         // Before the first execve the child is still strace.
