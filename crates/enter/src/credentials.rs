@@ -1,10 +1,9 @@
 //! User, groups and capabilities of the program: the last thing before exec, since they take away the right to do
 //! anything else. Which ones are asked for is said by the plan.
 
-use std::fs;
-
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+use rustix::fs::{Mode, OFlags};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
 use crate::Error;
@@ -29,7 +28,7 @@ pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
     if let Some(gid) = number(wanted.group, group) {
         match setgroups(&[]) {
             // Nobody can drop groups in a namespace that its owner made without privilege: user_namespaces(7).
-            Err(Errno::EPERM) if setgroups_denied() => log::info!("setgroups is denied here, groups are kept"),
+            Err(Errno::EPERM) if setgroups_denied(opened) => log::info!("setgroups is denied here, groups are kept"),
             other => other.map_err(Error::system("cannot drop the supplementary groups"))?,
         }
         setgid(Gid::from_raw(gid)).map_err(Error::system("cannot set the group"))?;
@@ -43,8 +42,13 @@ pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
     Ok(())
 }
 
-fn setgroups_denied() -> bool {
-    fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim_end() == "deny")
+/// Asked of the host's `/proc`: the container's could say anything.
+fn setgroups_denied(opened: &Opened) -> bool {
+    let Some(proc) = &opened.proc else { return false };
+    let file = rustix::fs::openat(proc, "self/setgroups", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let mut text = [0; 16];
+    let read = file.and_then(|file| rustix::io::read(&file, &mut text));
+    read.is_ok_and(|length| text[..length].starts_with(b"deny"))
 }
 
 /// Permitted capabilities become inheritable and ambient, so that exec leaves them to a program of any user.

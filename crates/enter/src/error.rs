@@ -82,8 +82,8 @@ pub enum Error {
     /// setns(2) failed.
     #[error("cannot join the {namespace} namespace of {origin}: {}", .errno.desc())]
     Join {
-        /// Which kind, or several.
-        namespace: String,
+        /// Which kind.
+        namespace: &'static str,
         /// A file, or the process.
         origin: String,
         /// Why.

@@ -10,7 +10,7 @@ use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 use crate::error::Failure;
 use crate::opened::{Held, Opened, open_the_rest};
 use crate::plan::{Plan, WorkingDirectory};
-use crate::{Error, Namespace, credentials};
+use crate::{Error, Namespace, credentials, sys};
 
 /// Joins everything that is held.
 pub(crate) fn join(plan: &Plan, opened: &mut Opened) -> Result<(), Error> {
@@ -49,15 +49,19 @@ fn pass(opened: &mut Opened, select: impl Fn(Namespace) -> bool, errors: Errors)
     }
     if !together.is_empty() {
         match through_pidfd(opened, together) {
-            Ok(()) => opened.namespaces.retain(|held| {
-                let joined = held.file.is_none() && select(held.namespace);
-                if joined {
-                    log_joined(held);
-                }
-                !joined
-            }),
-            // A kernel that takes no pidfd (before 5.8) says EINVAL. So do some others, to no harm.
-            Err(Errno::EINVAL) => open_the_rest(opened)?,
+            Ok(()) => {
+                opened.entered_files |= together.contains(ThreadNameSpaceType::MOUNT);
+                opened.namespaces.retain(|held| {
+                    let joined = held.file.is_none() && select(held.namespace);
+                    if joined {
+                        log_joined(held);
+                    }
+                    !joined
+                });
+            }
+            // A kernel that takes no pidfd (before 5.8) says EINVAL, to the first call. Later on /proc may be the
+            // container's.
+            Err(Errno::EINVAL) if !opened.entered_files => open_the_rest(opened)?,
             Err(_) if errors == Errors::AreForLater => {}
             Err(_) => one_by_one(opened)?,
         }
@@ -68,7 +72,10 @@ fn pass(opened: &mut Opened, select: impl Fn(Namespace) -> bool, errors: Errors)
             continue;
         };
         match move_into_thread_name_spaces(file.as_fd(), held.namespace.flag()) {
-            Ok(()) => log_joined(&held),
+            Ok(()) => {
+                opened.entered_files |= held.namespace == Namespace::Mount;
+                log_joined(&held);
+            }
             Err(_) if held.already_ours => {}
             Err(_) if errors == Errors::AreForLater => opened.namespaces.push(held),
             Err(errno) => return Err(failed(&held, Failure::from(errno).0)),
@@ -105,18 +112,17 @@ fn log_joined(held: &Held) {
 }
 
 fn failed(held: &Held, errno: Errno) -> Error {
-    if let (Errno::EINVAL, Some(file)) = (errno, &held.file) {
-        // The kernel gives the same number for a namespace of another kind and for our own user namespace.
-        let kind = std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)));
-        let kind = kind.map(|link| link.to_string_lossy().into_owned()).unwrap_or_default();
-        if !kind.is_empty() && !kind.starts_with(held.namespace.file()) {
+    // The kernel gives the same number for a namespace of another kind and for our own user namespace.
+    if errno == Errno::EINVAL {
+        let kind = held.file.as_ref().and_then(|file| sys::kind_of_namespace(file.as_fd()).ok());
+        if kind.is_some_and(|kind| kind != held.namespace.flag().bits()) {
             return Error::WrongKind { path: held.origin.clone().into(), wanted: held.namespace.name() };
         }
         if held.namespace == Namespace::User {
             return Error::AlreadyInUser(held.origin.clone());
         }
     }
-    Error::Join { namespace: held.namespace.name().to_owned(), origin: held.origin.clone(), errno }
+    Error::Join { namespace: held.namespace.name(), origin: held.origin.clone(), errno }
 }
 
 /// setns(2) refuses user and mount namespaces to a process of more than one thread, and would move only one thread

@@ -38,7 +38,11 @@ pub(crate) struct Opened {
     pub(crate) owner: Option<(u32, u32)>,
     /// The target's SELinux context, where SELinux is on.
     pub(crate) context: Option<Vec<u8>>,
+    /// The host's `/proc`, for what is asked of it once ours may be the container's.
+    pub(crate) proc: Option<OwnedFd>,
     cgroup: Option<OwnedFd>,
+    /// Whether a mount namespace has been joined, so that paths are the container's.
+    pub(crate) entered_files: bool,
     /// Whether the user namespace is among those to join.
     pub(crate) user: bool,
 }
@@ -69,6 +73,9 @@ impl Opened {
             return Err(Error::NothingToJoin);
         }
         opened.user = opened.namespaces.iter().any(|held| held.namespace == Namespace::User);
+        if opened.user {
+            opened.proc = Some(open(Path::new("/proc"), OFlags::PATH | OFlags::DIRECTORY)?);
+        }
         opened.open_folders(plan)?;
         if command.environment == Environment::Target {
             opened.environment = Some(opened.process("an environment")?.read("environ", LARGEST_ENVIRONMENT)?);

@@ -10,6 +10,8 @@ use nix::libc;
 
 /// `ioctl_ns(2)`: the owning user namespace, which of a user namespace is its parent.
 const NS_GET_USERNS: libc::c_ulong = 0xb701;
+/// `ioctl_ns(2)`: the `CLONE_NEW…` flag of a namespace's kind.
+const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 /// `include/uapi/linux/sockios.h`: the network namespace of a socket.
 const SIOCGSKNS: libc::c_ulong = 0x894c;
 /// `include/uapi/linux/close_range.h`.
@@ -81,6 +83,13 @@ pub(crate) fn die_by(number: c_int) {
 pub(crate) fn parent_of_user_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     // SAFETY: the request takes no argument and returns a new descriptor.
     descriptor(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) })
+}
+
+/// The `CLONE_NEW…` flag of a namespace's kind.
+pub(crate) fn kind_of_namespace(namespace: BorrowedFd<'_>) -> Result<u32, Errno> {
+    // SAFETY: the request takes no argument and returns a number.
+    let flag = Errno::result(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_NSTYPE) })?;
+    Ok(flag.cast_unsigned())
 }
 
 /// The network namespace of a socket.
