@@ -69,6 +69,8 @@ pub struct Args {
     pub verbose: bool,
     /// The program and its arguments.
     pub words: Vec<OsString>,
+    /// Whether `--` stood before the first of them.
+    pub dashes_first: bool,
 }
 
 /// What a command line asks for.

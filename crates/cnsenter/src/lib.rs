@@ -90,9 +90,10 @@ fn settings(args: &Args) -> Settings {
 
 fn show_help(long: bool) -> Result<(), Failure> {
     let help = cli::help::help(long);
+    let (plain, coloured) = (help.to_string(), help.ansi().to_string());
     match exit::coloured(&std::io::stdout()) {
-        true => show(&format!("{}\n", help.ansi())),
-        false => show(&format!("{help}\n")),
+        true => show(&format!("{}\n", coloured.trim_end())),
+        false => show(&format!("{}\n", plain.trim_end())),
     }
 }
 

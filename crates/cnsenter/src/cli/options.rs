@@ -313,6 +313,9 @@ pub fn by_long(name: &str, nsenter_only: bool) -> Found {
     if let Some(option) = known(nsenter_only).find(|option| option.long == name) {
         return Found::One(option);
     }
+    if name.is_empty() {
+        return Found::None(None);
+    }
     for of_nsenter in [true, false] {
         let begins: Vec<_> = known(nsenter_only)
             .filter(|option| option.of_nsenter == of_nsenter && option.long.starts_with(name))
@@ -323,8 +326,9 @@ pub fn by_long(name: &str, nsenter_only: bool) -> Found {
             _ => return Found::Several(begins),
         }
     }
-    let nearest = known(nsenter_only).min_by_key(|option| strsim::osa_distance(option.long, name));
-    Found::None(nearest.filter(|option| strsim::osa_distance(option.long, name) <= 2))
+    let distance = |option: &&Opt| strsim::osa_distance(option.long, name);
+    let nearest = known(nsenter_only).min_by_key(distance);
+    Found::None(nearest.filter(|option| distance(option) <= 2 && distance(option) * 2 <= name.chars().count()))
 }
 
 fn known(nsenter_only: bool) -> impl Iterator<Item = &'static Opt> {

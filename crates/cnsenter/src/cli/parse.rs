@@ -14,6 +14,9 @@ use super::{Action, Args, CalledAs, NamespaceWord, TargetWord, UsageError};
 /// How long an engine may take, unless `--timeout` says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// For ever, near enough, and still a time that can be added to now.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
+
 /// Parses everything after the program's own name.
 ///
 /// # Errors
@@ -25,7 +28,7 @@ pub fn parse(called_as: CalledAs, words: impl IntoIterator<Item = OsString>) -> 
         Ok(()) => Ok(args),
         Err(error) => {
             let with_pid = matches!(args.target, Some(TargetWord::Process { .. }));
-            Err(UsageError { as_nsenter: with_pid || called_as == CalledAs::Nsenter, ..error })
+            Err(UsageError { as_nsenter: error.as_nsenter || with_pid || called_as == CalledAs::Nsenter, ..error })
         }
     }
 }
@@ -54,6 +57,7 @@ fn empty(called_as: CalledAs) -> Args {
         timeout: DEFAULT_TIMEOUT,
         verbose: false,
         words: Vec::new(),
+        dashes_first: false,
     }
 }
 
@@ -70,6 +74,8 @@ fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result
     let nsenter_only = args.called_as == CalledAs::Nsenter;
     let mut parser = lexopt::Parser::from_args(words);
     loop {
+        args.dashes_first =
+            parser.try_raw_args().is_some_and(|rest| rest.as_slice().first().is_some_and(|w| w == "--"));
         let (option, spelled) = match parser.next().map_err(lexical)? {
             None => return Ok(()),
             Some(Arg::Value(word)) => {
@@ -87,7 +93,7 @@ fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result
             Value::None => None,
             Value::Optional(_) => parser.optional_value(),
             Value::Required(what) => {
-                let missing = |_| usage(format!("option {spelled} needs a value: {what}"));
+                let missing = |_| hinted(format!("option {spelled} needs a value"), format!("it takes {what}"));
                 Some(parser.value().map_err(missing)?)
             }
         };
@@ -140,17 +146,22 @@ fn apply(args: &mut Args, option: &Opt, value: Option<OsString>, long: bool) -> 
         Id::User => namespace(args, Namespace::User, value)?,
         Id::Time => namespace(args, Namespace::Time, value)?,
         Id::NetSocket => {
-            let fd = text().parse().ok().filter(|fd| *fd >= 0);
-            args.net_socket = Some(fd.ok_or_else(|| usage(format!("{:?} is not a descriptor's number", text())))?);
+            let fd = number(&text()).parse().ok().filter(|fd| *fd >= 0);
+            args.net_socket = Some(fd.ok_or_else(|| {
+                hinted(format!("{:?} is not a descriptor's number", text()), "ls -l /proc/PID/fd lists the target's")
+            })?);
         }
         Id::UserParent => args.user_parent = true,
         Id::Setuid => args.credentials.user = Some(id(&text(), "user")?),
         Id::Setgid => args.credentials.group = Some(id(&text(), "group")?),
         Id::PreserveCredentials => args.credentials.preserve = true,
         Id::KeepCaps => args.credentials.keep_capabilities = true,
+        // Once the target's was asked for, it is taken, as in nsenter.
+        Id::Root if args.root == Some(Directory::Target) => {}
         Id::Root => args.root = Some(path.map_or(Directory::Target, Directory::Path)),
         Id::Wd => {
-            let folder = path.map_or(WorkingDirectory::Target, WorkingDirectory::Path);
+            let known = args.working_directory.clone().filter(|known| *known == WorkingDirectory::Target);
+            let folder = known.unwrap_or_else(|| path.map_or(WorkingDirectory::Target, WorkingDirectory::Path));
             working_directory(args, Some(folder), |set| matches!(set, WorkingDirectory::Inside(_)))?;
         }
         // Without a folder it says nothing, as in nsenter.
@@ -179,9 +190,10 @@ fn namespace(args: &mut Args, namespace: Namespace, value: Option<OsString>) -> 
     let word = match value {
         None => None,
         Some(value) => Some(match value.to_str().and_then(|text| text.strip_prefix(':')) {
-            Some(number) => {
-                let bad = |_| usage(format!("{number:?} is not a namespace's ID"));
-                NamespaceWord::Id(number.parse().map_err(bad)?)
+            Some(id) => {
+                let bad =
+                    |_| hinted(format!("{id:?} is not a namespace's ID"), "it is a number; --net=FILE takes a file");
+                NamespaceWord::Id(number(id).parse().map_err(bad)?)
             }
             None => NamespaceWord::File(PathBuf::from(value)),
         }),
@@ -208,8 +220,8 @@ fn working_directory(
 fn id(text: &str, what: &str) -> Result<UserOrGroup, UsageError> {
     match text {
         "follow" => Ok(UserOrGroup::Follow),
-        number => number.parse().map(UserOrGroup::Number).map_err(|_| {
-            hinted(format!("{number:?} is not the number of a {what}"), "a number, or the word follow for the target's")
+        text => number(text).parse().map(UserOrGroup::Number).map_err(|_| {
+            hinted(format!("{text:?} is not the number of a {what}"), "a number, or the word follow for the target's")
         }),
     }
 }
@@ -218,31 +230,44 @@ fn duration(text: &str) -> Result<Duration, UsageError> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let found = seconds.or_else(|| humantime::parse_duration(text).ok());
     found
+        .map(|duration| duration.min(LONGEST_TIMEOUT))
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| hinted(format!("{text:?} is not a duration"), "write it like 500ms, 2s or 1m"))
+}
+
+/// A number as strtoul(3) takes it: `ps -o pid=` pads with blanks.
+fn number(text: &str) -> &str {
+    let text = text.trim_ascii_start();
+    text.strip_prefix('+').unwrap_or(text)
 }
 
 /// `-t`: nsenter's `PID[:INODE]`; otherwise a container.
 fn target(args: &mut Args, word: &str) -> Result<(), UsageError> {
     if args.target.is_some() {
-        return Err(usage("option --target may be given only once"));
+        return Err(hinted("option --target may be given only once", "one line enters one target"));
     }
     let (pid, inode) = word.split_once(':').map_or((word, None), |(pid, inode)| (pid, Some(inode)));
+    let (pid, inode) = (number(pid), inode.map(number));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_process = digits(pid) && inode.is_none_or(digits);
     if !is_process && args.called_as == CalledAs::Cnsenter && !word.starts_with('-') {
         args.target = Some(reference(word)?);
         return Ok(());
     }
-    let pid = pid.parse().ok().filter(|pid| is_process && *pid > 0);
-    let inode = inode.map(str::parse).transpose();
-    let (Some(pid), Ok(inode)) = (pid, inode) else {
-        // Docker's short IDs can be all digits.
-        let hint = digits(word).then(|| format!("if it is a container's ID: -t docker://{word}"));
-        return Err(UsageError { hint, ..usage(format!("{word:?} is not a pid")) });
-    };
-    args.target = Some(TargetWord::Process { pid, inode });
-    Ok(())
+    match (pid.parse().ok().filter(|pid| is_process && *pid > 0), inode.map(str::parse).transpose()) {
+        (Some(pid), Ok(inode)) => {
+            args.target = Some(TargetWord::Process { pid, inode });
+            Ok(())
+        }
+        _ => {
+            // Docker's short IDs can be all digits.
+            let hint = match is_process && pid.len() > 9 && args.called_as == CalledAs::Cnsenter {
+                true => format!("if it is a container's ID: -t docker://{word}"),
+                false => "a pid is a number from 1 on".to_owned(),
+            };
+            Err(UsageError { as_nsenter: true, ..hinted(format!("{word:?} is not a pid"), hint) })
+        }
+    }
 }
 
 fn reference(word: &str) -> Result<TargetWord, UsageError> {
@@ -302,10 +327,13 @@ fn needs_target(args: &Args) -> bool {
 
 fn first_word_is_target(args: &mut Args) -> Result<(), UsageError> {
     if args.called_as == CalledAs::Nsenter {
-        return Err(usage("no target PID specified"));
+        return Err(hinted("no target PID specified", "-t PID names it"));
     }
     if args.words.is_empty() {
         return Err(hinted("no target: nothing says what to enter", "name a container, or a process with -t PID"));
+    }
+    if args.dashes_first {
+        return Err(hinted("no target before --", "name a container there, or a process with -t PID"));
     }
     let word = args.words.remove(0);
     args.target = Some(reference(&word.to_string_lossy())?);
@@ -331,7 +359,7 @@ fn check_sandbox(args: &Args) -> Result<(), UsageError> {
     }
     let file = args.namespaces.iter().any(|(namespace, given)| *namespace == Namespace::Net && given.is_some());
     if file || args.net_socket.is_some() {
-        return Err(usage("two networks: --sandbox names one, and another option a second"));
+        return Err(hinted("two networks: --sandbox names one, and another option a second", "leave out one of them"));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use resolve::{Candidate, Container, Error as ResolveError, Failure as EngineFail
 
 use super::Failure;
 use crate::cli::Args;
+use crate::cli::options::{self, Value};
 use crate::plan::Refusal;
 
 /// The hint for a failure, where there is one.
@@ -41,9 +42,9 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         },
         ResolveError::Ambiguous { .. } => "name one of these".to_owned(),
         ResolveError::Engine { failure, .. } => engine(failure, args, words),
-        ResolveError::Remote { origin } => match ssh_host(&origin.address) {
-            Some(host) => format!("run it there: ssh {host} {}", line(words)),
-            None => "run cnsenter on that machine, or name a local engine: -H unix:///var/run/docker.sock".to_owned(),
+        ResolveError::Remote { origin } => match origin.address.starts_with("ssh://") {
+            true => format!("run it there: ssh -t {} {}", origin.address, line(&without_engine(words))),
+            false => "run cnsenter on that machine, or name a local engine: -H unix:///var/run/docker.sock".to_owned(),
         },
         ResolveError::Address { .. } => "an engine of this machine is unix:///PATH/OF/ITS/SOCKET".to_owned(),
         ResolveError::NoSuchContext { .. } => "docker context ls lists them".to_owned(),
@@ -149,20 +150,24 @@ fn not_namespace(path: &Path) -> String {
 
 /// `-mt 1` is `-m` with the file `t`: nsenter's own trap.
 fn cluster(path: &Path, words: &[OsString]) -> Option<String> {
-    let file = path.as_os_str().as_bytes();
-    let taken = |word: &&OsString| {
-        let bytes = word.as_bytes();
-        bytes.starts_with(b"-") && !bytes.starts_with(b"--") && bytes.len() > 2 && bytes.ends_with(file)
+    let file = path.to_str()?;
+    let option = |letter| options::by_short(letter, false);
+    let last = option(file.chars().next_back()?)?;
+    if !file.chars().all(|letter| option(letter).is_some()) {
+        return None;
+    }
+    let ours = |word: &&OsString| word.as_bytes().starts_with(b"-");
+    let clustered = |word: &OsString| {
+        let letters = word.to_str().and_then(|word| word.strip_prefix('-'))?.strip_suffix(file)?;
+        (letters.chars().count() == 1).then(|| letters.to_owned())
     };
-    let word = words.iter().find(taken).filter(|_| file.iter().all(u8::is_ascii_alphabetic))?;
-    let letters: Vec<_> = word.to_string_lossy().chars().skip(1).map(|letter| format!("-{letter}")).collect();
-    Some(format!(
-        "{} is -{} with the file {}; write {}",
-        word.display(),
-        letters[0].trim_start_matches('-'),
-        path.display(),
-        letters.join(" ")
-    ))
+    let index = words.iter().take_while(ours).position(|word| clustered(word).is_some())?;
+    let first = clustered(&words[index])?;
+    let mut apart: Vec<_> = first.chars().chain(file.chars()).map(|letter| format!("-{letter}")).collect();
+    if matches!(last.value, Value::Required(_)) {
+        apart.extend(words.get(index + 1).map(|word| word.to_string_lossy().into_owned()));
+    }
+    Some(format!("-{first}{file} is -{first} with the file {file}; write {}", apart.join(" ")))
 }
 
 fn no_program(searched: Option<&OsString>, args: &Args) -> String {
@@ -210,6 +215,21 @@ fn process_exists(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit()) && Path::new("/proc").join(word).exists()
 }
 
-fn ssh_host(address: &str) -> Option<&str> {
-    address.strip_prefix("ssh://")
+/// The line without the options that name an engine: over there it is the default.
+fn without_engine(words: &[OsString]) -> Vec<OsString> {
+    let mut rest = Vec::with_capacity(words.len());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_bytes() {
+            b"-H" | b"--host" | b"--context" => drop(words.next()),
+            attached if [&b"--host="[..], b"--context="].iter().any(|option| attached.starts_with(option)) => {}
+            option if option.starts_with(b"-") => rest.push(word.clone()),
+            _ => {
+                rest.push(word.clone());
+                break;
+            }
+        }
+    }
+    rest.extend(words.cloned());
+    rest
 }

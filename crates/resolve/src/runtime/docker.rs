@@ -43,7 +43,8 @@ impl Engine {
     /// Finds the engine and connects. It is connected before the executor is made, so that the engine takes the
     /// connection meanwhile.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
-        let deadline = Instant::now() + settings.timeout;
+        let now = Instant::now();
+        let deadline = now.checked_add(settings.timeout).unwrap_or(now);
         let Endpoint { socket, origin } = settings.endpoint()?;
         let connection = match transport::connect_to(&socket) {
             Ok(connection) => connection,
