@@ -24,27 +24,31 @@ const LARGEST_PASSWD: u64 = 1 << 20;
 pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>) -> Result<Infallible, Error> {
     let environment = environment(&command.environment, of_target);
     match &command.program {
-        Program::Words(words) => exec_words(words, &environment),
-        Program::Shell => exec_shell(&environment),
+        Program::Words(words) => exec_words(words, environment.as_deref()),
+        Program::Shell => exec_shell(environment.as_deref()),
     }
 }
 
-fn environment(wanted: &Environment, of_target: Option<&[u8]>) -> Vec<CString> {
+/// `None` is our own, which need not be copied.
+fn environment(wanted: &Environment, of_target: Option<&[u8]>) -> Option<Vec<CString>> {
     let entry = |bytes: &[u8]| CString::new(bytes).ok().filter(|_| bytes.contains(&b'='));
-    match wanted {
-        Environment::Inherited => std::env::vars_os()
-            .filter_map(|(name, value)| entry(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
-            .collect(),
+    Some(match wanted {
+        Environment::Inherited => return None,
         Environment::Target => of_target.unwrap_or_default().split(|byte| *byte == 0).filter_map(entry).collect(),
         Environment::Exactly(entries) => entries.iter().filter_map(|text| entry(text.as_bytes())).collect(),
-    }
+    })
 }
 
-fn variable<'a>(environment: &'a [CString], name: &str) -> Option<&'a [u8]> {
-    environment.iter().find_map(|entry| entry.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+fn variable(environment: Option<&[CString]>, name: &str) -> Option<Vec<u8>> {
+    let Some(entries) = environment else { return std::env::var_os(name).map(OsString::into_vec) };
+    let value = |entry: &CString| {
+        let value = entry.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(value.to_vec())
+    };
+    entries.iter().find_map(value)
 }
 
-fn exec_words(words: &[OsString], environment: &[CString]) -> Result<Infallible, Error> {
+fn exec_words(words: &[OsString], environment: Option<&[CString]>) -> Result<Infallible, Error> {
     let Some(program) = words.first() else { return exec_shell(environment) };
     log::info!("executing {}", program.display());
     let arguments: Vec<_> = words.iter().filter_map(|word| CString::new(word.as_bytes()).ok()).collect();
@@ -54,7 +58,7 @@ fn exec_words(words: &[OsString], environment: &[CString]) -> Result<Infallible,
             errno => Err(Error::CannotExecute { program: program.clone(), errno }),
         };
     }
-    let path = variable(environment, "PATH").unwrap_or(DEFAULT_PATH);
+    let path = variable(environment, "PATH").unwrap_or_else(|| DEFAULT_PATH.to_vec());
     let mut denied = false;
     for folder in path.split(|byte| *byte == b':') {
         let candidate = Path::new(OsStr::from_bytes(folder)).join(program).into_os_string();
@@ -68,7 +72,7 @@ fn exec_words(words: &[OsString], environment: &[CString]) -> Result<Infallible,
     }
     match denied {
         true => Err(Error::CannotExecute { program: program.clone(), errno: Errno::EACCES }),
-        false => Err(missing(program, Some(OsString::from_vec(path.to_vec())))),
+        false => Err(missing(program, Some(OsString::from_vec(path)))),
     }
 }
 
@@ -83,7 +87,7 @@ fn exists(program: &OsStr) -> bool {
     rustix::fs::stat(program.as_bytes()).is_ok()
 }
 
-fn try_exec(file: &OsStr, arguments: &[CString], environment: &[CString]) -> Errno {
+fn try_exec(file: &OsStr, arguments: &[CString], environment: Option<&[CString]>) -> Errno {
     let Ok(path) = CString::new(file.as_bytes()) else { return Errno::ENOENT };
     match sys::execve(&path, arguments, environment) {
         Errno::ENOEXEC => {
@@ -97,8 +101,8 @@ fn try_exec(file: &OsStr, arguments: &[CString], environment: &[CString]) -> Err
 }
 
 /// A login shell: its first argument is `-` and its base name.
-fn exec_shell(environment: &[CString]) -> Result<Infallible, Error> {
-    let named = variable(environment, "SHELL").filter(|shell| !shell.is_empty()).map(<[u8]>::to_vec);
+fn exec_shell(environment: Option<&[CString]>) -> Result<Infallible, Error> {
+    let named = variable(environment, "SHELL").filter(|shell| !shell.is_empty());
     let user = rustix::process::getuid().as_raw();
     let of_user = || passwd().and_then(|text| shell_of(&text, user));
     let candidates = named.into_iter().chain(std::iter::once_with(of_user).flatten()).chain([SHELL.into()]);
@@ -165,10 +169,10 @@ mod tests {
 
     #[test]
     fn an_entry_without_a_name_is_left_out() {
-        let entries = environment(&Environment::Target, Some(b"A=1\0junk\0B=\0\0"));
+        let entries = environment(&Environment::Target, Some(b"A=1\0junk\0B=\0\0")).unwrap();
         assert_eq!(entries, [c"A=1".to_owned(), c"B=".to_owned()]);
-        assert_eq!(variable(&entries, "A"), Some(&b"1"[..]));
-        assert_eq!(variable(&entries, "B"), Some(&b""[..]));
-        assert_eq!(variable(&entries, ""), None);
+        assert_eq!(variable(Some(&entries), "A").unwrap(), b"1");
+        assert_eq!(variable(Some(&entries), "B").unwrap(), b"");
+        assert_eq!(variable(Some(&entries), ""), None);
     }
 }

@@ -141,9 +141,13 @@ pub(crate) fn open_namespace_by_id(any: BorrowedFd<'_>, id: u64) -> Result<Owned
     descriptor(fd as c_int)
 }
 
-/// execve(2), on the file that `path` names. Returns only on failure.
-pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: &[CString]) -> Errno {
-    match nix::unistd::execve(path, arguments, environment) {
+/// execve(2), with our own environment where there is none. Returns only on failure.
+pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: Option<&[CString]>) -> Errno {
+    let result = match environment {
+        Some(environment) => nix::unistd::execve(path, arguments, environment),
+        None => nix::unistd::execv(path, arguments),
+    };
+    match result {
         Ok(never) => match never {},
         Err(errno) => errno,
     }
