@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cli::{Action, Args, CalledAs, TargetWord};
+use enter::Opened;
 use exit::Failure;
 use plan::{Planned, Resolved};
 use resolve::{Context, Settings};
@@ -55,13 +56,13 @@ fn act(args: &Args) -> Result<(), Failure> {
         return show_bytes(&print::print(&planned, &resolved)?);
     }
     let Planned { plan, command, notices } = planned;
+    let failed = |error| Failure::NotEntered { error, container: resolved.container().cloned().map(Box::new) };
+    let opened = Opened::open(&plan, &command).map_err(failed)?;
+    // Not before the target was verified: a notice must not explain what has ended meanwhile.
     for notice in &notices {
         exit::notice(notice);
     }
-    match enter::enter(&plan, &command) {
-        Ok(never) => match never {},
-        Err(error) => Err(Failure::NotEntered { error, container: resolved.container().cloned().map(Box::new) }),
-    }
+    match enter::enter(&plan, &command, opened).map_err(failed)? {}
 }
 
 fn resolve(args: &Args) -> Result<Resolved, Failure> {

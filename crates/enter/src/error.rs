@@ -43,8 +43,13 @@ pub enum Error {
         errno: Errno,
     },
     /// The file is not a namespace.
-    #[error("{} is not a namespace, but a plain file", .0.display())]
-    NotNamespace(PathBuf),
+    #[error("{} is not a namespace, but {kind}", .path.display())]
+    NotNamespace {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        kind: &'static str,
+    },
     /// The file is a namespace of another kind.
     #[error("{} is not a {wanted} namespace", .path.display())]
     WrongKind {

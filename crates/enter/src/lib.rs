@@ -22,17 +22,17 @@ use std::convert::Infallible;
 pub use command::{Command, Environment, Program};
 pub use error::Error;
 pub use namespace::Namespace;
+pub use opened::Opened;
 pub use plan::{Credentials, Directory, Id, Join, Plan, Proof, Source, Target, WorkingDirectory};
 pub use seal::seal;
 pub use target::namespaces_of;
 
-/// Does what `plan` says and becomes `command`. Returns only on failure; where a fork was needed, it returns in the
-/// child, and the parents wait to end the way the child ends.
+/// Joins what `opened` holds for `plan` and becomes `command`. Returns only on failure; where a fork was needed, it
+/// returns in the child, and the parents wait to end the way the child ends.
 ///
 /// # Errors
 /// Each step has its own [`Error`]; nothing is left behind by a step that failed, since this process ends with it.
-pub fn enter(plan: &Plan, command: &Command) -> Result<Infallible, Error> {
-    let mut opened = opened::Opened::open(plan, command)?;
+pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infallible, Error> {
     let leash = if opened.forks(plan) {
         // The first fork stays outside of the pid namespace and never stops, so that whatever becomes of the caller
         // (stopped by Ctrl-Z, say) somebody reaps the program: an unreaped zombie would hold the container's pid

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::command::{Command, Environment};
 use crate::error::Failure;
@@ -27,7 +27,7 @@ const LARGEST_ENVIRONMENT: u64 = 8 << 20;
 
 /// The open descriptors of a plan.
 #[derive(Debug, Default)]
-pub(crate) struct Opened {
+pub struct Opened {
     pub(crate) process: Option<Process>,
     pub(crate) namespaces: Vec<Held>,
     pub(crate) root: Option<OwnedFd>,
@@ -61,7 +61,10 @@ pub(crate) struct Held {
 
 impl Opened {
     /// Opens everything, and verifies at the end that the target was there all the while.
-    pub(crate) fn open(plan: &Plan, command: &Command) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// Each step has its own [`Error`]; nothing has been joined yet.
+    pub fn open(plan: &Plan, command: &Command) -> Result<Self, Error> {
         // Ours are all O_CLOEXEC; this is for those that we were started with. They can still be opened by path.
         sys::close_on_exec_from(3).map_err(Error::system("cannot mark descriptors to be closed"))?;
         let mut opened = Self { process: plan.target.as_ref().map(Process::open).transpose()?, ..Self::default() };
@@ -249,7 +252,15 @@ fn open_file(path: &Path) -> Result<OwnedFd, Error> {
     let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK)?;
     match rustix::fs::fstatfs(&file) {
         Ok(found) if found.f_type == NSFS_MAGIC => Ok(file),
-        _ => Err(Error::NotNamespace(path.to_owned())),
+        _ => {
+            let mode = rustix::fs::fstat(&file).map_err(Error::system("cannot look at a file"))?.st_mode;
+            let kind = match FileType::from_raw_mode(mode) {
+                FileType::RegularFile => "a plain file",
+                FileType::Directory => "a folder",
+                _ => "a device, FIFO or socket",
+            };
+            Err(Error::NotNamespace { path: path.to_owned(), kind })
+        }
     }
 }
 

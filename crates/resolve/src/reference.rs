@@ -23,12 +23,14 @@ pub enum ReferenceError {
     Empty,
     /// A character that no engine takes in a name. It is refused here since the name becomes part of a URL and of
     /// a path.
-    #[error("{word:?} is not a container's name: {character:?} cannot be part of one")]
+    #[error("{word:?} is not a container's name: {character:?} cannot {} one", if *.first { "begin" } else { "be part of" })]
     Character {
         /// The whole word.
         word: String,
         /// Its first character that cannot be.
         character: char,
+        /// Whether it is the first of the name, where less is taken.
+        first: bool,
     },
     /// A runtime that this version does not ask.
     #[error("{scheme}:// names a runtime that this version cannot ask")]
@@ -58,7 +60,10 @@ impl FromStr for Reference {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         let illegal = if first.is_ascii_alphanumeric() { name.chars().find(|c| !legal(*c)) } else { Some(first) };
         match illegal {
-            Some(character) => Err(ReferenceError::Character { word: word.to_owned(), character }),
+            Some(character) => {
+                let first = legal(character);
+                Err(ReferenceError::Character { word: word.to_owned(), character, first })
+            }
             None => Ok(Self { runtime, name: name.to_owned() }),
         }
     }

@@ -128,7 +128,7 @@ fn check_for_rivals(word: &str, container: &Container) -> Result<(), Error> {
 }
 
 fn of_file(file: PathBuf, unasked: Option<String>) -> Sandbox {
-    Sandbox { container: None, owner: None, file: locate(file), unasked }
+    Sandbox { container: None, owner: None, file: locate(file, None), unasked }
 }
 
 /// The sandbox of a container that runs, or of the one whose network it shares.
@@ -145,7 +145,7 @@ fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error>
                 return Ok(Sandbox {
                     owner: shared.then_some(owner.name),
                     container: Some(container),
-                    file: locate(key),
+                    file: locate(key, engine.listener),
                     unasked: None,
                 });
             }
@@ -161,25 +161,26 @@ fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error>
 }
 
 /// Where the file is a namespace for this process.
-fn locate(recorded: PathBuf) -> SandboxFile {
+fn locate(recorded: PathBuf, listener: Option<i32>) -> SandboxFile {
     if visibility(&recorded) == Visibility::Namespace {
         return SandboxFile { visible: Some(recorded.clone()), recorded };
     }
-    let visible = through_daemon(&recorded).filter(|path| visibility(path) == Visibility::Namespace);
+    let visible = through_daemon(&recorded, listener).filter(|path| visibility(path) == Visibility::Namespace);
     SandboxFile { recorded, visible }
 }
 
 /// The same file in the daemon's mount namespace. `/var/run` is a link, absolute as a rule, and would lead back to
 /// ours.
-fn through_daemon(recorded: &Path) -> Option<PathBuf> {
+fn through_daemon(recorded: &Path, listener: Option<i32>) -> Option<PathBuf> {
     let inside = recorded
         .strip_prefix("/var/run")
         .map_or_else(|_| recorded.strip_prefix("/").map(Path::to_owned), |rest| Ok(Path::new("run").join(rest)));
-    let pid = PID_FILES.iter().find_map(|file| {
-        let pid: u32 = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        (name.trim_end() == DAEMON).then_some(pid)
-    })?;
+    let is_daemon = |pid: &i32| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.is_ok_and(|name| name.trim_end() == DAEMON)
+    };
+    let noted = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse().ok();
+    let pid = listener.into_iter().chain(PID_FILES.iter().filter_map(|file| noted(file))).find(is_daemon)?;
     Some(Path::new("/proc").join(pid.to_string()).join("root").join(inside.ok()?))
 }
 

@@ -97,6 +97,13 @@ fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result
                 Some(parser.value().map_err(missing)?)
             }
         };
+        if value.as_ref().is_some_and(|value| value.is_empty()) && matches!(option.value, Value::Optional(_)) {
+            let hint = format!("{spelled} alone takes the target's; is a variable empty?");
+            return Err(UsageError {
+                as_nsenter: true,
+                ..hinted(format!("option {spelled} has an empty value"), hint)
+            });
+        }
         apply(args, option, value, spelled.starts_with("--"))?;
         if matches!(args.action, Action::Help | Action::LongHelp | Action::Version) {
             return Ok(());

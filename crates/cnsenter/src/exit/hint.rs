@@ -43,7 +43,10 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         ResolveError::Ambiguous { .. } => "name one of these".to_owned(),
         ResolveError::Engine { failure, .. } => engine(failure, args, words),
         ResolveError::Remote { origin } => match origin.address.starts_with("ssh://") {
-            true => format!("run it there: ssh -t {} {}", origin.address, line(&without_engine(words))),
+            true if args.host.is_some() || args.context.is_some() => {
+                format!("run it there, without -H and --context: ssh -t {}", origin.address)
+            }
+            true => format!("run it there: ssh -t {} {}", origin.address, line_for_ssh(words)),
             false => "run cnsenter on that machine, or name a local engine: -H unix:///var/run/docker.sock".to_owned(),
         },
         ResolveError::Address { .. } => "an engine of this machine is unix:///PATH/OF/ITS/SOCKET".to_owned(),
@@ -121,7 +124,7 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         EnterError::NoPidfdInodes { pid, .. } => format!("-t {pid} does without the check (Linux 6.9 has it)"),
         EnterError::NoTarget(_) => "name a container, or a process with -t PID".to_owned(),
         EnterError::NothingToJoin => "name some, --net say, or take -a for all".to_owned(),
-        EnterError::NotNamespace(path) => not_namespace(path),
+        EnterError::NotNamespace { path, .. } => not_namespace(path),
         EnterError::WrongKind { path, .. } => format!("ls -l {} shows its kind", path.display()),
         EnterError::OtherNamespace { .. } => {
             "it kept the network from before the other container was restarted: --net joins the one it has".to_owned()
@@ -129,8 +132,8 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         EnterError::AlreadyInUser(_) => "leave out --user".to_owned(),
         EnterError::CgroupVersion => "leave out --join-cgroup".to_owned(),
         EnterError::Frozen(_) => "docker unpause it first, or leave out --join-cgroup".to_owned(),
-        EnterError::Open { path, .. } if error.is_missing() => cluster(path, words)?,
-        EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), args),
+        EnterError::Open { path, .. } if error.is_missing() => missing(path, words)?,
+        EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), args)?,
         EnterError::NoInterpreter { .. } => no_interpreter(args),
         EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => {
             "sysctl vm.memfd_noexec=1 allows it; --net alone does without".to_owned()
@@ -146,6 +149,12 @@ fn not_namespace(path: &Path) -> String {
             .to_owned(),
         false => "a namespace is a file like /proc/PID/ns/net, or one that is bind-mounted from there".to_owned(),
     }
+}
+
+/// A file of the command line that is not there.
+fn missing(path: &Path, words: &[OsString]) -> Option<String> {
+    let list = || "ls /run/docker/netns /run/netns lists network namespaces".to_owned();
+    cluster(path, words).or_else(|| path.to_string_lossy().contains("netns").then(list))
 }
 
 /// `-mt 1` is `-m` with the file `t`: nsenter's own trap.
@@ -170,14 +179,13 @@ fn cluster(path: &Path, words: &[OsString]) -> Option<String> {
     Some(format!("-{first}{file} is -{first} with the file {file}; write {}", apart.join(" ")))
 }
 
-fn no_program(searched: Option<&OsString>, args: &Args) -> String {
-    let place = match searched {
-        Some(path) => format!("searched {}", path.display()),
-        None => "looked for".to_owned(),
-    };
-    match args.enters_files() {
-        true => format!("{place} among the target's files; leave out the mount namespace to keep the host's tools"),
-        false => format!("{place} among the host's files"),
+fn no_program(searched: Option<&OsString>, args: &Args) -> Option<String> {
+    const KEEP: &str = "leave out the mount namespace to keep the host's tools";
+    match (searched, args.enters_files()) {
+        (Some(path), true) => Some(format!("searched {} among the target's files; {KEEP}", path.display())),
+        (Some(path), false) => Some(format!("searched {} among the host's files", path.display())),
+        (None, true) => Some(format!("it is not among the target's files; {KEEP}")),
+        (None, false) => None,
     }
 }
 
@@ -211,25 +219,15 @@ fn line(words: &[OsString]) -> String {
     String::from_utf8_lossy(&shlex::bytes::try_join(words).unwrap_or_default()).into_owned()
 }
 
-fn process_exists(word: &str) -> bool {
-    word.bytes().all(|byte| byte.is_ascii_digit()) && Path::new("/proc").join(word).exists()
+/// ssh joins its words with blanks, and a shell takes them apart again.
+fn line_for_ssh(words: &[OsString]) -> String {
+    let line = line(words);
+    match shlex::try_quote(&line) {
+        Ok(quoted) if line.contains(['\'', '"', '\\']) => quoted.into_owned(),
+        _ => line,
+    }
 }
 
-/// The line without the options that name an engine: over there it is the default.
-fn without_engine(words: &[OsString]) -> Vec<OsString> {
-    let mut rest = Vec::with_capacity(words.len());
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match word.as_bytes() {
-            b"-H" | b"--host" | b"--context" => drop(words.next()),
-            attached if [&b"--host="[..], b"--context="].iter().any(|option| attached.starts_with(option)) => {}
-            option if option.starts_with(b"-") => rest.push(word.clone()),
-            _ => {
-                rest.push(word.clone());
-                break;
-            }
-        }
-    }
-    rest.extend(words.cloned());
-    rest
+fn process_exists(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit()) && Path::new("/proc").join(word).exists()
 }

@@ -30,6 +30,8 @@ const SIMILAR: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Engine {
     origin: Origin,
+    /// The process that listens on its socket: the daemon, or whoever started it (systemd).
+    pub(crate) listener: Option<i32>,
     docker: Docker,
     /// Of one thread: joining a mount or user namespace needs a process that has no other, setns(2). Dropped with the
     /// engine, before anything is joined.
@@ -50,6 +52,7 @@ impl Engine {
             Ok(connection) => connection,
             Err(error) => return Err(Error::Engine { failure: system(&error), origin }),
         };
+        let listener = transport::listener(&connection);
         let executor = tokio::runtime::Builder::new_current_thread()
             .on_thread_park(transport::while_idle)
             .enable_io()
@@ -57,7 +60,7 @@ impl Engine {
             .build()
             .map_err(Error::Executor)?;
         match transport::client(socket, connection) {
-            Ok(docker) => Ok(Self { origin, docker, executor, timeout: settings.timeout, deadline }),
+            Ok(docker) => Ok(Self { origin, listener, docker, executor, timeout: settings.timeout, deadline }),
             Err(error) => Err(Error::Engine { failure: failure(&error), origin }),
         }
     }

@@ -36,6 +36,11 @@ pub(super) fn client(socket: String, connection: Connection) -> Result<Docker, E
     Docker::connect_with_custom_transport(transport, Some("http://docker"), LONGEST, API_DEFAULT_VERSION)
 }
 
+/// The process that listens at the other end.
+pub(super) fn listener(connection: &Connection) -> Option<i32> {
+    rustix::net::sockopt::socket_peercred(connection).ok().map(|peer| peer.pid.as_raw_nonzero().get())
+}
+
 /// Connects without waiting: a hung engine's queue of connections may be full.
 pub(super) fn connect_to(socket: &str) -> io::Result<Connection> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
