@@ -89,7 +89,6 @@ fn a_namespace_takes_a_file_or_an_id() {
     let rows = [
         ("--net=/f", "net=/f"),
         ("--net=f", "net=f"),
-        ("--net=", "net="),
         ("--net=:4026531840", "net=:4026531840"),
         ("-n:7", "net=:7"),
         ("-n=:7", "net=:7"),
@@ -98,6 +97,21 @@ fn a_namespace_takes_a_file_or_an_id() {
         ("--net=:", "error: \"\" is not a namespace's ID"),
         ("--net=:x", "error: \"x\" is not a namespace's ID"),
         ("--net=:-1", "error: \"-1\" is not a namespace's ID"),
+    ];
+    cnsenter(&rows);
+    nsenter(&rows);
+}
+
+/// What a script's variable is when it is not set.
+#[test]
+fn an_empty_file_or_folder_is_refused() {
+    let rows = [
+        ("--net= sh", "error: option --net has an empty value"),
+        ("--m= sh", "error: option --m has an empty value"),
+        ("-n= sh", "error: option -n has an empty value"),
+        ("-n/f --root= sh", "error: option --root has an empty value"),
+        ("-n/f -w= sh", "error: option -w has an empty value"),
+        ("-n/f --wdns= sh", "error: option --wdns has an empty value"),
     ];
     cnsenter(&rows);
     nsenter(&rows);
