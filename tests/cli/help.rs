@@ -5,6 +5,7 @@ use std::process::Output;
 
 use cnsenter::cli::options::{OPTIONS, Value};
 use cnsenter::cli::{self, Action, CalledAs, help};
+use testbed::pty::Session;
 
 use super::{cnsenter, text};
 
@@ -51,6 +52,27 @@ fn help_is_plain_in_a_pipe_fits_a_terminal_and_ends_in_one_newline() {
         assert!(help.chars().all(|character| character == '\n' || !character.is_control()), "{help:?}");
         assert!(help.ends_with('\n') && !help.ends_with("\n\n"), "{:?}", help.lines().next_back());
     }
+}
+
+#[test]
+fn help_is_coloured_on_a_terminal_that_wants_it() {
+    let shown = |no_color: &str| {
+        let mut command = cnsenter();
+        command.arg("-h").env("TERM", "xterm").env("NO_COLOR", no_color);
+        let (status, shown) = Session::spawn(&mut command).unwrap().finish().unwrap();
+        assert_eq!(status, 0);
+        shown.replace("\r\n", "\n")
+    };
+    assert_eq!(shown("1"), printed("cnsenter", "-h"));
+    let coloured = shown("");
+    assert!(coloured.contains("\x1b[32m--sandbox\x1b[0m"), "{coloured:?}");
+    assert_eq!(without_colours(&coloured), shown("1"));
+}
+
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').unwrap().1)
 }
 
 #[test]
