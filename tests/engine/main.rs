@@ -10,6 +10,7 @@ mod privilege;
 mod process;
 mod programs;
 mod race;
+mod run;
 mod sandbox;
 mod spellings;
 mod state;
