@@ -1,14 +1,14 @@
 //! What holds for all command lines: parsing ends in arguments or in a message, long and short spellings are the same,
 //! and what getopt_long(3) makes of an nsenter line is what we make of it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
 use cnsenter::cli::options::{OPTIONS, Opt, Value};
 use cnsenter::cli::{self, CalledAs};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 
 use super::getopt::{NSENTER, original};
 use super::meaning;
@@ -34,15 +34,52 @@ fn words() -> impl Strategy<Value = Vec<OsString>> {
     vec(prop_oneof![1 => arbitrary_word(), 3 => likely_word()], 0..8)
 }
 
-/// Words of nsenter's own alphabet, mostly of one that is understood.
+/// Words of nsenter's own alphabet.
 fn nsenter_word() -> impl Strategy<Value = OsString> {
-    let names: Vec<_> =
-        NSENTER.iter().map(|(name, ..)| name.to_str().unwrap()).filter(|name| *name != "help").collect();
-    let long = (select(names), any::<prop::sample::Index>(), select(&["", "", "=7", "=/f", "=:7", "="][..]))
-        .prop_map(|(name, end, value)| format!("--{}{value}", &name[..=end.index(name.len())]));
     let short = "-[atmuinNpCUTSGrwWeFcZV]{1,3}(7|/f|=/f|:7)?";
     let other = select(&["7", "6700:12", "follow", "sh", "--", "-", "", "-x", "--host", "--sand"][..]);
-    prop_oneof![3 => long, 3 => short, 1 => other.prop_map(str::to_owned)].prop_map(OsString::from)
+    let long = (name(|_| true), select(&["", "", "=7", "=/f", "=:7", "="][..]));
+    prop_oneof![
+        3 => long.prop_map(|(name, value)| format!("--{name}{value}")),
+        3 => short,
+        1 => other.prop_map(str::to_owned),
+    ]
+    .prop_map(OsString::from)
+}
+
+/// One of nsenter's options that may stand beside others, as it is to be spelled.
+fn good_word() -> impl Strategy<Value = OsString> {
+    let good = |letter: char| !matches!(letter, 'h' | 'V' | 't' | 'W');
+    let long = move |kind| name(move |(_, value, letter)| *value == kind && good(*letter));
+    prop_oneof![
+        long(0).prop_map(|name| format!("--{name}")),
+        (long(1), select(&["7", "follow"][..])).prop_map(|(name, value)| {
+            let value = if name.starts_with("net") { "7" } else { value };
+            format!("--{name}={value}")
+        }),
+        (long(2), select(&["", "=/f", "=:7"][..])).prop_map(|(name, value)| format!("--{name}{value}")),
+        "-[aFecZ]{0,2}([muinpCUTrw](/f|=/f|:7|)|[SG](7|=7|follow)|N7|[aFecZ])",
+    ]
+    .prop_map(OsString::from)
+}
+
+/// A name or an abbreviation; whole ones more often, since most short ones are ambiguous.
+fn name(wanted: impl Fn(&(&CStr, i32, char)) -> bool) -> impl Strategy<Value = String> {
+    let names: Vec<_> = NSENTER.iter().filter(|row| row.2 != 'h' && wanted(row)).map(|row| row.0).collect();
+    (select(names), any::<Index>(), any::<bool>()).prop_map(|(name, end, whole)| {
+        let name = name.to_str().unwrap();
+        let end = if whole { name.len() } else { end.index(name.len()) + 1 };
+        name[..end].to_owned()
+    })
+}
+
+/// Lines of which a good part is understood, and others.
+fn nsenter_line() -> impl Strategy<Value = Vec<OsString>> {
+    let good = (vec(good_word(), 0..5), vec(nsenter_word(), 0..3)).prop_map(|(options, program)| {
+        let target = ["-t7", "-n"].map(OsString::from);
+        target.into_iter().chain(options).chain(["sh".into()]).chain(program).collect()
+    });
+    prop_oneof![vec(nsenter_word(), 0..7), good]
 }
 
 proptest! {
@@ -60,7 +97,7 @@ proptest! {
 
     /// Rule 1, for every line that the generator comes by.
     #[test]
-    fn what_nsenter_takes_means_the_same_here(words in vec(nsenter_word(), 0..7)) {
+    fn what_nsenter_takes_means_the_same_here(words in nsenter_line()) {
         let theirs = meaning(CalledAs::Nsenter, words.clone());
         if !theirs.starts_with("error") {
             prop_assert_eq!(theirs, meaning(CalledAs::Cnsenter, words));
@@ -69,7 +106,7 @@ proptest! {
 
     /// getopt_long's reading, written out without abbreviations, clusters and separate values, is ours.
     #[test]
-    fn options_are_found_as_the_c_library_finds_them(words in vec(nsenter_word(), 0..7)) {
+    fn options_are_found_as_the_c_library_finds_them(words in nsenter_line()) {
         let ours = meaning(CalledAs::Nsenter, words.clone());
         match original(&words) {
             Some(plain) => {
