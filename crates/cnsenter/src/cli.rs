@@ -140,8 +140,7 @@ impl Args {
 
     /// Whether the program will find itself among the target's files or processes, and they find it.
     pub fn enters_sight(&self) -> bool {
-        let by_name = self.names(Namespace::Mount) || self.names(Namespace::Pid);
-        by_name || self.all || (self.names_none() && self.target.is_some())
+        self.enters_files() || self.names(Namespace::Pid)
     }
 
     /// Whether nsenter takes this line as well: its exit status for its own failures is 1, not 125.

@@ -5,7 +5,7 @@ mod hint;
 mod state;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use enter::Error as EnterError;
 use resolve::{Container, Error as ResolveError};
@@ -70,7 +70,7 @@ pub(crate) fn report(failure: &Failure, args: &Args, words: &[OsString]) -> u8 {
         Failure::Output(error) => (format!("cannot write: {error}"), own),
     };
     say(&message, hint::hint(failure, args, words).as_deref());
-    status_of_output(failure).unwrap_or(status)
+    status
 }
 
 fn status(error: &EnterError, own: u8) -> u8 {
@@ -81,23 +81,28 @@ fn status(error: &EnterError, own: u8) -> u8 {
     }
 }
 
-fn status_of_output(failure: &Failure) -> Option<u8> {
-    matches!(failure, Failure::Output(_)).then_some(OWN_AS_NSENTER)
-}
-
 /// Something that the person should know, and that stops nothing.
 pub(crate) fn notice(text: &str) {
-    let (dim, reset) = if coloured(&io::stderr()) { ("\x1b[1;33m", "\x1b[0m") } else { ("", "") };
-    eprintln!("{dim}cnsenter:{reset} note: {text}");
+    line("\x1b[1;33m", "cnsenter:", &format!("note: {text}"));
 }
 
 fn say(message: &str, hint: Option<&str>) {
-    let (red, cyan, reset) =
-        if coloured(&io::stderr()) { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m") } else { ("", "", "") };
-    eprintln!("{red}cnsenter:{reset} {message}");
+    line("\x1b[1;31m", "cnsenter:", message);
     if let Some(hint) = hint {
-        eprintln!("{cyan}hint:{reset} {hint}");
+        line("\x1b[1;36m", "hint:", hint);
     }
+}
+
+/// A line on stderr. A full disk behind it, say, is no reason to do anything else than without.
+fn line(colour: &str, head: &str, text: &str) {
+    let (colour, reset) = if coloured(&io::stderr()) { (colour, "\x1b[0m") } else { ("", "") };
+    let lines: Vec<_> = text.split('\n').map(plain).collect();
+    let _ = writeln!(io::stderr(), "{colour}{head}{reset} {}", lines.join("\n"));
+}
+
+/// Without control characters: names, paths and messages come from images and engines, and a terminal obeys them.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// On a terminal, unless NO_COLOR says otherwise (<https://no-color.org>).

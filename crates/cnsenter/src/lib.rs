@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use cli::{Action, Args, CalledAs, TargetWord};
 use enter::Opened;
 use exit::Failure;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use plan::{Planned, Resolved};
 use resolve::{Context, Settings};
 
@@ -50,7 +51,7 @@ fn act(args: &Args) -> Result<(), Failure> {
     if args.action == Action::Enter && args.enters_sight() {
         enter::seal()?;
     }
-    let resolved = resolve(args)?;
+    let resolved = without_sigpipe(|| resolve(args))?;
     let planned = plan::plan(args, &resolved).map_err(Failure::Refused)?;
     if args.action == Action::Print {
         return show_bytes(&print::print(&planned, &resolved)?);
@@ -63,6 +64,20 @@ fn act(args: &Args) -> Result<(), Failure> {
         exit::notice(notice);
     }
     match enter::enter(&plan, &command, opened).map_err(failed)? {}
+}
+
+/// An engine that closes the connection is a failure to report, not a reason to die of SIGPIPE. The disposition is the
+/// program's again afterwards.
+fn without_sigpipe<T>(ask: impl FnOnce() -> T) -> T {
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is installed; what was there before is put back as it was.
+    let before = unsafe { sigaction(Signal::SIGPIPE, &ignore) };
+    let answer = ask();
+    if let Ok(before) = before {
+        // SAFETY: this is the disposition that the process was started with.
+        let _ = unsafe { sigaction(Signal::SIGPIPE, &before) };
+    }
+    answer
 }
 
 fn resolve(args: &Args) -> Result<Resolved, Failure> {

@@ -1,5 +1,7 @@
 //! `-v`: what the libraries say of their steps, a line each on stderr. The only logger; nothing is said without `-v`.
 
+use std::io::Write;
+
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 struct Steps;
@@ -13,7 +15,8 @@ impl Log for Steps {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("cnsenter: {}", record.args());
+            let text = crate::exit::plain(&record.args().to_string());
+            let _ = writeln!(std::io::stderr(), "cnsenter: {text}");
         }
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved) -> Result<Planned, Refusal>
     let mut plan = Plan {
         target: target(args, resolved)?,
         joins: joins(args),
-        all: args.all || (args.names_none() && !matches!(resolved, Resolved::Sandbox(_))),
+        all: args.all || args.names_none(),
         user_parent: args.user_parent,
         root: args.root.clone(),
         working_directory: args.working_directory.clone(),
@@ -74,35 +74,34 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved) -> Result<Planned, Refusal>
         no_fork: args.no_fork,
     };
     if let Resolved::Sandbox(sandbox) = resolved {
-        if sandbox.container.is_none() && (needs_process(&plan) || plan.joins.iter().any(from_target)) {
+        plan.joins.retain(|join| join.namespace != Namespace::Net);
+        if sandbox.container.is_none() && (plan.takes_of_target() || args.env_of_target) {
             return Err(Refusal::FileAlone(sandbox.file.recorded.display().to_string()));
         }
-        plan.joins.retain(|join| join.namespace != Namespace::Net);
         plan.joins.push(Join { namespace: Namespace::Net, from: sandbox_source(sandbox, &mut notices)? });
         plan.joins.sort_by_key(|join| join.namespace);
         notices.extend(sandbox.unasked.as_ref().map(|reason| format!("{reason}; going by the file's name alone")));
     }
-    let net = plan.all || plan.joins.iter().any(|join| join.namespace == Namespace::Net && !is_file(join));
-    if let Some(container) = resolved.container()
-        && matches!(container.network, Network::Host(_))
-        && (net || matches!(resolved, Resolved::Sandbox(_)))
-    {
-        notices.push(format!("container {} uses the host's own network (--network host)", container.name));
+    if let Some(name) = uses_host_network(resolved, &plan) {
+        notices.push(format!("container {name} uses the host's own network (--network host)"));
     }
-    let command = Command { environment: environment(args, resolved, &plan), program: program(args) };
+    let command = Command { environment: environment(args, resolved), program: program(args) };
+    // A sandbox is joined by its file, whatever has become of the process.
+    if !plan.takes_of_target() && command.environment != Environment::Target {
+        plan.target = None;
+    }
     Ok(Planned { plan, command, notices })
 }
 
-fn is_file(join: &Join) -> bool {
-    matches!(join.from, Source::File(_) | Source::Id(_))
-}
-
-fn from_target(join: &Join) -> bool {
-    join.from == Source::Target && join.namespace != Namespace::Net
-}
-
-fn needs_process(plan: &Plan) -> bool {
-    plan.all || plan.user_parent || plan.join_cgroup
+/// The container whose network is joined, and is no other than the host's.
+fn uses_host_network<'a>(resolved: &'a Resolved, plan: &Plan) -> Option<&'a str> {
+    let container = resolved.container()?;
+    let joins_net = |join: &Join| join.namespace == Namespace::Net && join.from == Source::Target;
+    let of_host = match resolved {
+        Resolved::Sandbox(sandbox) => sandbox.of_host,
+        _ => matches!(container.network, Network::Host(_)) && (plan.all || plan.joins.iter().any(joins_net)),
+    };
+    of_host.then_some(&container.name)
 }
 
 /// The process, and what proves that it is the container's.
@@ -173,15 +172,14 @@ fn sandbox_source(sandbox: &Sandbox, notices: &mut Vec<String>) -> Result<Source
 }
 
 /// Among a container's files its programs find its environment, not the host's.
-fn environment(args: &Args, resolved: &Resolved, plan: &Plan) -> Environment {
+fn environment(args: &Args, resolved: &Resolved) -> Environment {
     if args.env_of_target {
         return Environment::Target;
     }
-    let among_its_files =
-        plan.all || plan.joins.iter().any(|join| join.namespace == Namespace::Mount && !is_file(join));
     match resolved.container() {
-        Some(container) if among_its_files && !args.keep_env && !args.raw => {
-            let terminal = std::env::var_os("TERM").map(|term| {
+        Some(container) if args.enters_files() && !args.keep_env && !args.raw => {
+            let set = container.env.iter().any(|entry| entry.starts_with("TERM="));
+            let terminal = std::env::var_os("TERM").filter(|_| !set).map(|term| {
                 let mut entry = OsString::from("TERM=");
                 entry.push(term);
                 entry

@@ -3,9 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use enter::{Command, Directory, Environment, Id, Namespace, Plan, Program, Source, WorkingDirectory};
+use enter::{Command, Directory, Environment, Id, Namespace, Plan, Program, Proof, Source, WorkingDirectory};
 use resolve::Container;
 
+use crate::exit::plain;
 use crate::plan::{Planned, Resolved};
 
 /// A shell's comment lines, then the line to run.
@@ -26,14 +27,14 @@ pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, e
     }
     let mut out = Vec::new();
     if let Some(container) = resolved.container() {
-        out.extend(format!("# container: {}\n", describe(container)).into_bytes());
+        comment(&mut out, &format!("container: {}", describe(container)));
     }
     for notice in &planned.notices {
-        out.extend(format!("# note: {notice}\n").into_bytes());
+        comment(&mut out, &format!("note: {notice}"));
     }
     let names: Vec<_> =
         joins.iter().map(|(namespace, from)| format!("{} of {}", namespace.name(), origin(from, plan))).collect();
-    out.extend(format!("# joins: {}\n", names.join(", ")).into_bytes());
+    comment(&mut out, &format!("joins: {}", names.join(", ")));
     out.extend(
         shlex::bytes::try_join(line(plan, &planned.command, &joins).iter().map(|word| word.as_bytes()))
             .unwrap_or_default(),
@@ -58,6 +59,18 @@ fn origin(from: &Source, plan: &Plan) -> String {
     }
 }
 
+/// The path of our nsenter.
+fn nsenter_of_host() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("nsenter")).find(|file| file.is_file());
+    found.map_or_else(|| "/usr/bin/nsenter".into(), Into::into)
+}
+
+/// A line of comment. What others have a say in must not begin a line of its own.
+fn comment(out: &mut Vec<u8>, text: &str) {
+    out.extend(format!("# {}\n", plain(text)).into_bytes());
+}
+
 /// The words of the nsenter line. Long spellings, for whoever reads the runbook.
 fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
@@ -65,9 +78,17 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
         words.extend(["env", "-i"].map(OsString::from));
         words.extend(entries.iter().cloned());
     }
-    words.push("nsenter".into());
-    if let Some(target) = plan.target.as_ref().filter(|_| takes_of_target(plan, command, joins)) {
-        words.extend(["--target".into(), target.pid.to_string().into()]);
+    words.push(match command.environment {
+        // env would look for it in the container's PATH.
+        Environment::Exactly(_) => nsenter_of_host(),
+        _ => "nsenter".into(),
+    });
+    if let Some(target) = &plan.target {
+        let pid = match target.proof {
+            Proof::PidfdInode(inode) => format!("{}:{inode}", target.pid),
+            Proof::Nothing | Proof::Cgroup(_) => target.pid.to_string(),
+        };
+        words.extend(["--target".into(), pid.into()]);
     }
     for (namespace, from) in joins {
         let option = format!("--{}", namespace.name());
@@ -102,18 +123,6 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
         words.extend(program.iter().cloned());
     }
     words
-}
-
-fn takes_of_target(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> bool {
-    let follows = [plan.credentials.user, plan.credentials.group].contains(&Some(Id::Follow));
-    joins.iter().any(|(_, from)| matches!(from, Source::Target | Source::Socket(_)))
-        || plan.root == Some(Directory::Target)
-        || plan.working_directory == Some(WorkingDirectory::Target)
-        || command.environment == Environment::Target
-        || plan.user_parent
-        || plan.join_cgroup
-        || plan.follow_context
-        || follows
 }
 
 fn folders(plan: &Plan) -> Vec<OsString> {

@@ -104,8 +104,11 @@ pub enum Error {
     #[error("the cgroup {} is frozen", .0.display())]
     Frozen(PathBuf),
     /// The process has more than one thread.
-    #[error("cannot join namespaces from a process of {0} threads")]
-    Threads(String),
+    #[error("cannot join namespaces from a process of several threads")]
+    Threads,
+    /// Nothing can be started in a pid namespace whose init process has ended.
+    #[error("the pid namespace has ended: its init process is gone")]
+    PidNamespaceEnded,
     /// A system call that has no reason to fail.
     #[error("{what}: {}", .errno.desc())]
     System {
@@ -174,6 +177,18 @@ pub(crate) struct Failure(pub(crate) Errno);
 impl From<Errno> for Failure {
     fn from(errno: Errno) -> Self {
         Self(errno)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&std::io::Error> for Failure {
+    fn from(error: &std::io::Error) -> Self {
+        Self(Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))
     }
 }
 

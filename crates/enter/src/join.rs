@@ -1,9 +1,11 @@
 //! setns(2), in the kernel's order: one thread, two passes, root and working directory after. Opening does not belong
 //! here, and nothing here looks up a path on the host's side.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
@@ -14,14 +16,9 @@ use crate::{Error, Namespace, credentials, sys};
 
 /// Joins everything that is held.
 pub(crate) fn join(plan: &Plan, opened: &mut Opened) -> Result<(), Error> {
-    assert_one_thread()?;
     // A container's process may look at a newcomer whose ids and capabilities are not more than its own, as long as
     // it can be dumped: CVE-2016-9962. The program can be again, since exec resets it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Error::system("cannot hide from the container"))?;
-    if let Some(context) = &opened.context {
-        let written = std::fs::write("/proc/thread-self/attr/exec", context);
-        written.map_err(Error::system("cannot take the target's SELinux context"))?;
-    }
     if opened.user && !plan.credentials.preserve {
         credentials::drop_groups_before_joining();
     }
@@ -125,14 +122,6 @@ fn failed(held: &Held, errno: Errno) -> Error {
     Error::Join { namespace: held.namespace.name(), origin: held.origin.clone(), errno }
 }
 
-/// setns(2) refuses user and mount namespaces to a process of more than one thread, and would move only one thread
-/// into the others.
-fn assert_one_thread() -> Result<(), Error> {
-    // `.`, `..` and a folder for each thread.
-    let tasks = rustix::fs::stat("/proc/self/task").map_err(Error::system("cannot count threads in /proc"))?;
-    if tasks.st_nlink == 3 { Ok(()) } else { Err(Error::Threads((tasks.st_nlink - 2).to_string())) }
-}
-
 fn change_root(opened: &mut Opened) -> Result<(), Error> {
     let Some(root) = opened.root.take() else { return Ok(()) };
     rustix::process::fchdir(&root).map_err(Error::system("cannot enter the new root"))?;
@@ -143,13 +132,28 @@ fn change_root(opened: &mut Opened) -> Result<(), Error> {
 
 fn change_directory(plan: &Plan, opened: &mut Opened) -> Result<(), Error> {
     if let Some(WorkingDirectory::Inside(path)) = &plan.working_directory {
-        return rustix::process::chdir(path)
-            .map_err(|errno| Error::Open { path: path.clone(), errno: Failure::from(errno).0 });
+        let changed = match opened.entered_files {
+            true => inside(path).and_then(rustix::process::fchdir),
+            false => rustix::process::chdir(path),
+        };
+        return changed.map_err(|errno| Error::Open { path: path.clone(), errno: Failure::from(errno).0 });
     }
     match opened.working_directory.take() {
         Some(folder) => {
             rustix::process::fchdir(&folder).map_err(Error::system("cannot change to the working directory"))
         }
         None => Ok(()),
+    }
+}
+
+/// A folder of the container: no link of its procfs leads out to another root.
+fn inside(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open("/", flags, Mode::empty())?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve) {
+        // Before 5.6.
+        Err(rustix::io::Errno::NOSYS) => rustix::fs::open(path, flags, Mode::empty()),
+        other => other,
     }
 }

@@ -47,8 +47,10 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
     };
     opened.join_cgroup()?;
     credentials::apply(plan, &opened)?;
-    if let Some(leash) = &leash {
+    if let Some(leash) = leash {
         leash.tie()?;
     }
-    program::exec(command, opened.environment.as_deref())
+    let environment = opened.environment.take();
+    drop(opened);
+    program::exec(command, environment.as_deref())
 }

@@ -2,7 +2,7 @@
 //! up by path on the host's side. What is done with it belongs in `join.rs`, `credentials.rs` and `program.rs`.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +36,6 @@ pub struct Opened {
     pub(crate) environment: Option<Vec<u8>>,
     /// Owner and group of `/proc/PID`.
     pub(crate) owner: Option<(u32, u32)>,
-    /// The target's SELinux context, where SELinux is on.
-    pub(crate) context: Option<Vec<u8>>,
     /// The host's `/proc`, for what is asked of it once ours may be the container's.
     pub(crate) proc: Option<OwnedFd>,
     cgroup: Option<OwnedFd>,
@@ -65,8 +63,7 @@ impl Opened {
     /// # Errors
     /// Each step has its own [`Error`]; nothing has been joined yet.
     pub fn open(plan: &Plan, command: &Command) -> Result<Self, Error> {
-        // Ours are all O_CLOEXEC; this is for those that we were started with. They can still be opened by path.
-        sys::close_on_exec_from(3).map_err(Error::system("cannot mark descriptors to be closed"))?;
+        assert_one_thread()?;
         let mut opened = Self { process: plan.target.as_ref().map(Process::open).transpose()?, ..Self::default() };
         opened.open_namespaces(plan)?;
         if plan.user_parent {
@@ -75,8 +72,10 @@ impl Opened {
         if opened.namespaces.is_empty() && !plan.all {
             return Err(Error::NothingToJoin);
         }
+        // In the order in which nsenter joins them, where they are not joined together.
+        opened.namespaces.sort_by_key(|held| held.namespace);
         opened.user = opened.namespaces.iter().any(|held| held.namespace == Namespace::User);
-        if opened.user {
+        if opened.user || plan.credentials.group.is_some() {
             opened.proc = Some(open(Path::new("/proc"), OFlags::PATH | OFlags::DIRECTORY)?);
         }
         opened.open_folders(plan)?;
@@ -92,12 +91,28 @@ impl Opened {
             opened.cgroup = Some(opened.open_cgroup()?);
         }
         if plan.follow_context && statfs_type(Path::new("/sys/fs/selinux")) == Some(SELINUX_MAGIC) {
-            opened.context = Some(opened.process("an SELinux context")?.read("attr/current", LARGEST_ENVIRONMENT)?);
+            let context = opened.process("an SELinux context")?.read("attr/current", LARGEST_ENVIRONMENT)?;
+            // Takes effect at exec, and in children.
+            let taken = fs::write("/proc/thread-self/attr/exec", context);
+            taken.map_err(Error::system("cannot take the target's SELinux context"))?;
         }
         if let Some(process) = &opened.process {
             process.still_there()?;
         }
+        // What we were started with could be opened by path until now. Inside, it would be a way out: CVE-2024-21626.
+        sys::close_all_but(&opened.descriptors());
         Ok(opened)
+    }
+
+    /// All that is held, sorted.
+    fn descriptors(&self) -> Vec<RawFd> {
+        let folders = [&self.root, &self.working_directory, &self.proc, &self.cgroup];
+        let process = self.process.as_ref().and_then(|process| process.pidfd.as_ref());
+        let files = self.namespaces.iter().filter_map(|held| held.file.as_ref());
+        let all = folders.into_iter().flatten().chain(process).chain(files);
+        let mut numbers: Vec<_> = all.map(AsRawFd::as_raw_fd).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// Whether carrying out the plan takes a fork: the pid namespace applies to children only.
@@ -160,7 +175,8 @@ impl Opened {
             Source::Socket(fd) => {
                 let process = self.process("a socket")?;
                 let failed = |errno| Error::Socket { fd: *fd, pid: process.pid, errno };
-                let pidfd = process.pidfd.as_ref().ok_or_else(|| failed(Errno::ENOSYS))?;
+                // A thread has none of its own, nor has a process before Linux 5.6.
+                let pidfd = process.pidfd.as_ref().ok_or_else(|| failed(Errno::EOPNOTSUPP))?;
                 let socket = rustix::process::pidfd_getfd(pidfd, *fd, rustix::process::PidfdGetfdFlags::empty())
                     .map_err(|errno| failed(Failure::from(errno).0))?;
                 let file = sys::network_of_socket(socket.as_fd()).map_err(failed)?;
@@ -172,7 +188,7 @@ impl Opened {
     /// Puts the parent of the target's user namespace, or of the one that was given, in its place.
     fn open_user_parent(&mut self) -> Result<(), Error> {
         let given = self.namespaces.iter().position(|held| held.namespace == Namespace::User);
-        let given = given.map(|index| self.namespaces.swap_remove(index));
+        let given = given.map(|index| self.namespaces.remove(index));
         let child = match given {
             Some(Held { file: Some(file), .. }) => file,
             _ => open_of_process(self.process("a user namespace")?, Namespace::User)?,
@@ -222,12 +238,20 @@ impl Opened {
     }
 
     /// Moves this process, the one that becomes the program, into the target's cgroup.
-    pub(crate) fn join_cgroup(&self) -> Result<(), Error> {
-        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+    pub(crate) fn join_cgroup(&mut self) -> Result<(), Error> {
+        let Some(cgroup) = self.cgroup.take() else { return Ok(()) };
         log::info!("joining the cgroup");
         // 0 is whoever writes, whatever its pid is in whichever namespace.
-        rustix::io::write(cgroup, b"0").map(drop).map_err(Error::system("cannot join the target's cgroup"))
+        rustix::io::write(&cgroup, b"0").map(drop).map_err(Error::system("cannot join the target's cgroup"))
     }
+}
+
+/// setns(2) refuses user and mount namespaces to a process of more than one thread, and would move only one thread
+/// into the others.
+fn assert_one_thread() -> Result<(), Error> {
+    // `.`, `..` and a folder for each thread.
+    let tasks = rustix::fs::stat("/proc/self/task").map_err(Error::system("cannot count threads in /proc"))?;
+    if tasks.st_nlink == 3 { Ok(()) } else { Err(Error::Threads) }
 }
 
 fn open_of_process(process: &Process, namespace: Namespace) -> Result<OwnedFd, Error> {

@@ -30,6 +30,21 @@ pub struct Plan {
     pub no_fork: bool,
 }
 
+impl Plan {
+    /// Whether anything is taken of the target, or compared with it.
+    pub fn takes_of_target(&self) -> bool {
+        let of_target = |join: &Join| !matches!(join.from, Source::File(_) | Source::Id(_));
+        self.all
+            || self.user_parent
+            || self.join_cgroup
+            || self.follow_context
+            || self.joins.iter().any(of_target)
+            || self.root == Some(Directory::Target)
+            || self.working_directory == Some(WorkingDirectory::Target)
+            || [self.credentials.user, self.credentials.group].contains(&Some(Id::Follow))
+    }
+}
+
 /// A process, and what proves that the pid still is its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -52,34 +52,38 @@ fn exec_words(words: &[OsString], environment: Option<&[CString]>) -> Result<Inf
     let Some(program) = words.first() else { return exec_shell(environment) };
     log::info!("executing {}", program.display());
     let arguments: Vec<_> = words.iter().filter_map(|word| CString::new(word.as_bytes()).ok()).collect();
+    if program.is_empty() {
+        return Err(Error::NoProgram { program: program.clone(), searched: None });
+    }
     if program.as_bytes().contains(&b'/') {
-        return match try_exec(program, &arguments, environment) {
-            Errno::ENOENT | Errno::ENOTDIR => Err(missing(program, None)),
-            errno => Err(Error::CannotExecute { program: program.clone(), errno }),
-        };
+        return Err(match try_exec(program, &arguments, environment) {
+            Errno::ENOENT => missing(program),
+            errno => Error::CannotExecute { program: program.clone(), errno },
+        });
     }
     let path = variable(environment, "PATH").unwrap_or_else(|| DEFAULT_PATH.to_vec());
-    let mut denied = false;
+    let (mut denied, mut broken) = (None, None);
     for folder in path.split(|byte| *byte == b':') {
         let candidate = Path::new(OsStr::from_bytes(folder)).join(program).into_os_string();
         match try_exec(&candidate, &arguments, environment) {
-            Errno::EACCES => denied = true,
-            Errno::ENOENT if exists(&candidate) => return Err(Error::NoInterpreter { program: candidate }),
-            // As execvp(3): a folder that is not there or cannot be reached is no reason to search no further.
+            Errno::EACCES => denied = denied.or(Some(candidate)),
+            // As execvp(3): what is not there, cannot be reached or lacks its interpreter ends no search.
+            Errno::ENOENT if exists(&candidate) => broken = broken.or(Some(candidate)),
             Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
             errno => return Err(Error::CannotExecute { program: candidate, errno }),
         }
     }
-    match denied {
-        true => Err(Error::CannotExecute { program: program.clone(), errno: Errno::EACCES }),
-        false => Err(missing(program, Some(OsString::from_vec(path)))),
-    }
+    Err(match (denied, broken) {
+        (Some(program), _) => Error::CannotExecute { program, errno: Errno::EACCES },
+        (None, Some(program)) => Error::NoInterpreter { program },
+        (None, None) => Error::NoProgram { program: program.clone(), searched: Some(OsString::from_vec(path)) },
+    })
 }
 
-fn missing(program: &OsStr, searched: Option<OsString>) -> Error {
-    match searched.is_none() && exists(program) {
+fn missing(program: &OsStr) -> Error {
+    match exists(program) {
         true => Error::NoInterpreter { program: program.to_owned() },
-        false => Error::NoProgram { program: program.to_owned(), searched },
+        false => Error::NoProgram { program: program.to_owned(), searched: None },
     }
 }
 
@@ -112,11 +116,11 @@ fn exec_shell(environment: Option<&[CString]>) -> Result<Infallible, Error> {
         let login = CString::new([b"-", base.as_bytes()].concat()).unwrap_or_default();
         log::info!("executing {}", shell.display());
         error = Some(match try_exec(&shell, &[login], environment) {
-            Errno::ENOENT | Errno::ENOTDIR => missing(&shell, None),
+            Errno::ENOENT | Errno::ENOTDIR => missing(&shell),
             errno => return Err(Error::CannotExecute { program: shell, errno }),
         });
     }
-    Err(error.unwrap_or_else(|| missing(OsStr::new(SHELL), None)))
+    Err(error.unwrap_or_else(|| missing(OsStr::new(SHELL))))
 }
 
 /// The passwd file of the root that was entered. It may be a container's: no link of its procfs is followed, nothing

@@ -22,17 +22,12 @@ pub fn seal() -> Result<(), Error> {
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     let own = File::open("/proc/self/exe").map_err(Error::system("cannot open /proc/self/exe"))?;
     if rustix::fs::fcntl_get_seals(&own).is_ok_and(|found| found.contains(seals)) {
+        // The kernel has named the process after the memory.
+        let _ = rustix::thread::set_name(c"cnsenter");
         return Ok(());
     }
-    let copy = memory()?;
-    let size = own.metadata().map_err(Error::system(COPIED))?.len();
-    let mut left = usize::try_from(size).unwrap_or(usize::MAX);
-    while left > 0 {
-        match rustix::fs::sendfile(&copy, &own, None, left).map_err(Error::system(COPIED))? {
-            0 => break,
-            copied => left -= copied.min(left),
-        }
-    }
+    let mut copy = File::from(memory()?);
+    std::io::copy(&mut &own, &mut copy).map_err(Error::system(COPIED))?;
     rustix::fs::fcntl_add_seals(&copy, seals).map_err(Error::system(COPIED))?;
     let words = |all: &mut dyn Iterator<Item = OsString>| {
         all.filter_map(|word| CString::new(word.into_vec()).ok()).collect::<Vec<_>>()

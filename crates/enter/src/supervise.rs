@@ -48,12 +48,12 @@ impl Leash {
         Ok(())
     }
 
-    fn stop_parent(&self) {
-        let _ = match &self.parent {
-            Some(parent) => rustix::process::pidfd_send_signal(parent, rustix::process::Signal::STOP)
-                .map_err(|errno| Errno::from_raw(errno.raw_os_error())),
-            None => signal::kill(nix::unistd::getppid(), Signal::SIGSTOP),
-        };
+    fn signal_parent(&self, number: Signal) {
+        let named = rustix::process::Signal::from_named_raw(number as i32);
+        match (&self.parent, named) {
+            (Some(parent), Some(named)) => drop(rustix::process::pidfd_send_signal(parent, named)),
+            _ => drop(signal::kill(nix::unistd::getppid(), number)),
+        }
     }
 }
 
@@ -71,7 +71,12 @@ pub(crate) fn fork(role: Role, above: Option<&Leash>) -> Result<Leash, Error> {
     let watched = watched_signals();
     signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut before))
         .map_err(Error::system("cannot hold signals"))?;
-    match sys::fork().map_err(Error::system("cannot fork"))? {
+    let forked = sys::fork().map_err(|errno| match (role, errno) {
+        // fork(2): the init process of the pid namespace has ended.
+        (Role::Keeper, Errno::ENOMEM) => Error::PidNamespaceEnded,
+        _ => Error::system("cannot fork")(errno),
+    })?;
+    match forked {
         Some(child) => wait(child, role, above, &watched),
         None => {
             signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
@@ -82,11 +87,10 @@ pub(crate) fn fork(role: Role, above: Option<&Leash>) -> Result<Leash, Error> {
     }
 }
 
-/// All that can be passed on: not those that mean a fault of our own, and not those by which a terminal stops a
-/// background process that touches it.
+/// All that can be passed on or dealt with: not those that mean a fault of our own.
 fn watched_signals() -> SigSet {
     let mut watched = SigSet::all();
-    for signal in [
+    for fault in [
         Signal::SIGSEGV,
         Signal::SIGBUS,
         Signal::SIGFPE,
@@ -94,10 +98,8 @@ fn watched_signals() -> SigSet {
         Signal::SIGTRAP,
         Signal::SIGSYS,
         Signal::SIGABRT,
-        Signal::SIGTTIN,
-        Signal::SIGTTOU,
     ] {
-        watched.remove(signal);
+        watched.remove(fault);
     }
     watched
 }
@@ -113,11 +115,21 @@ fn wait(child: Pid, role: Role, above: Option<&Leash>, watched: &SigSet) -> Resu
             while let Some(status) = changed(child) {
                 act(status, child, role, above);
             }
-        } else if received.ssi_code != libc::SI_KERNEL {
-            // What the terminal sends (Ctrl-C, Ctrl-Z, a new size) goes to the whole group, the program included.
+        } else if !(received.ssi_code == libc::SI_KERNEL && by_terminal(number) && shares_our_group(child)) {
             sys::kill(child, number);
         }
     }
+}
+
+/// What a terminal sends to its whole foreground group, so that a child in it has got it already. SIGHUP is not one: it
+/// goes to the leader of the session alone.
+fn by_terminal(number: i32) -> bool {
+    const THESE: [i32; 6] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGWINCH];
+    THESE.contains(&number)
+}
+
+fn shares_our_group(child: Pid) -> bool {
+    rustix::process::getpgid(Some(child)).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// While the program runs, its parents hold no descriptor that was opened for joining, or inherited.
@@ -125,11 +137,12 @@ fn keep_only(signals: &SignalFd, above: Option<&Leash>) {
     let parent = above.and_then(|leash| leash.parent.as_ref()).map(AsRawFd::as_raw_fd);
     let mut kept: Vec<_> = std::iter::once(signals.as_fd().as_raw_fd()).chain(parent).collect();
     kept.sort_unstable();
-    sys::close_all_but(3, &kept);
+    // Their owners lie in frames that are never returned to: this process waits, then exits.
+    sys::close_all_but(&kept);
 }
 
 fn changed(child: Pid) -> Option<WaitStatus> {
-    match waitpid(Some(child), WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+    match waitpid(Some(child), WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
         Ok(found) => found.map(|(_, status)| status),
         Err(rustix::io::Errno::INTR) => None,
         Err(_) => std::process::exit(LOST),
@@ -150,11 +163,15 @@ fn act(status: WaitStatus, child: Pid, role: Role, above: Option<&Leash>) {
     }
     if status.stopped() {
         match (role, above) {
-            (Role::Keeper, Some(above)) => above.stop_parent(),
+            (Role::Keeper, Some(above)) => above.signal_parent(Signal::SIGSTOP),
             (Role::Keeper | Role::Caller, _) => {
                 let _ = signal::raise(Signal::SIGSTOP);
                 sys::kill(child, libc::SIGCONT);
             }
         }
+    }
+    // Somebody else may have continued the program, or the caller have been continued before it was stopped.
+    if let (true, Role::Keeper, Some(above)) = (status.continued(), role, above) {
+        above.signal_parent(Signal::SIGCONT);
     }
 }

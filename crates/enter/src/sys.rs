@@ -14,8 +14,6 @@ const NS_GET_USERNS: libc::c_ulong = 0xb701;
 const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 /// `include/uapi/linux/sockios.h`: the network namespace of a socket.
 const SIOCGSKNS: libc::c_ulong = 0x894c;
-/// `include/uapi/linux/close_range.h`.
-const CLOSE_RANGE_CLOEXEC: c_uint = 1 << 2;
 /// `include/uapi/linux/fcntl.h`: a handle that is good for identifying, at least.
 const AT_HANDLE_FID: c_int = 0x200;
 
@@ -25,37 +23,33 @@ fn descriptor(result: c_int) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Marks every descriptor from `first` on to be closed at exec. For kernels before 5.11 it goes through `/proc/self/fd`.
-pub(crate) fn close_on_exec_from(first: RawFd) -> Result<(), Errno> {
-    // SAFETY: the call takes plain numbers and changes descriptor flags only.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first as c_uint, c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
-    match Errno::result(result) {
-        Err(Errno::ENOSYS | Errno::EINVAL) => close_on_exec_one_by_one(first),
-        other => other.map(drop),
-    }
-}
-
-fn close_on_exec_one_by_one(first: RawFd) -> Result<(), Errno> {
-    let entries = std::fs::read_dir("/proc/self/fd").map_err(|_| Errno::ENOSYS)?;
-    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
-    for fd in numbers.filter(|fd| *fd >= first) {
-        // SAFETY: fcntl(F_SETFD) on a number that may be closed by now fails with EBADF, and touches no memory.
-        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
-    }
-    Ok(())
-}
-
-/// Closes every descriptor from `first` on except those in `kept`, which is sorted.
-pub(crate) fn close_all_but(first: RawFd, kept: &[RawFd]) {
-    let mut next = first as c_uint;
-    for end in kept.iter().map(|fd| *fd as c_uint).chain([c_uint::MAX]) {
+/// Closes every descriptor from 3 on except those in `kept`, which is sorted.
+pub(crate) fn close_all_but(kept: &[RawFd]) {
+    let mut next: c_uint = 3;
+    for end in kept.iter().map(|fd| fd.cast_unsigned()).chain([c_uint::MAX]) {
         if next < end {
             let last = if end == c_uint::MAX { end } else { end - 1 };
-            // SAFETY: the call takes plain numbers. The caller uses none of these descriptors any more: it waits, then
-            // exits without dropping their owners. What fails on an old kernel is cleanliness only.
-            unsafe { libc::syscall(libc::SYS_close_range, next, last, 0 as c_uint) };
+            // SAFETY: the call takes plain numbers. Those that are closed were inherited, or belong to objects that
+            // are never used or dropped again: each caller says why.
+            let result = unsafe { libc::syscall(libc::SYS_close_range, next, last, 0 as c_uint) };
+            if result != 0 {
+                return close_one_by_one(kept);
+            }
         }
         next = end.saturating_add(1);
+    }
+}
+
+/// Before Linux 5.9.
+fn close_one_by_one(kept: &[RawFd]) {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+    // Collected first, which closes the descriptor of the folder itself.
+    for fd in numbers.collect::<Vec<_>>() {
+        if fd > 2 && !kept.contains(&fd) {
+            // SAFETY: as above. A number that is closed already fails with EBADF.
+            unsafe { libc::close(fd) };
+        }
     }
 }
 

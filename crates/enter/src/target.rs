@@ -2,7 +2,7 @@
 //! What is opened of it belongs in `opened.rs`.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -54,7 +54,8 @@ impl Process {
                 // Read by path: good only if the process that is held is still there when all has been read.
                 let text = self.read("cgroup", LARGEST_CGROUP)?;
                 let text = String::from_utf8_lossy(&text);
-                if mentions(&text, id) {
+                let own = || fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+                if is_of_container(&text, own, id) {
                     return Ok(());
                 }
                 self.still_there()?;
@@ -106,12 +107,9 @@ impl Process {
 
     /// The error for a file of the process that could not be opened.
     pub(crate) fn unreadable(&self, file: &str, error: &std::io::Error) -> Error {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-        match errno {
-            Errno::ENOENT | Errno::ESRCH if !PathBuf::from(format!("/proc/{}", self.pid)).exists() => {
-                Error::NoProcess(self.pid)
-            }
-            _ => Error::Open { path: self.path(file), errno },
+        match Failure::from(error).0 {
+            Errno::ENOENT | Errno::ESRCH if is_gone(self.pid) => Error::NoProcess(self.pid),
+            errno => Error::Open { path: self.path(file), errno },
         }
     }
 }
@@ -131,15 +129,35 @@ fn start_time(pid: i32) -> Result<u64, Error> {
     after_name.split_ascii_whitespace().nth(19).and_then(|field| field.parse().ok()).ok_or(Error::NoProcess(pid))
 }
 
-/// Whether a line of `/proc/PID/cgroup` has the container's ID as a component (`/docker/ID`), or inside one between
-/// a prefix and a suffix (`docker-ID.scope`).
-fn mentions(cgroups: &str, id: &str) -> bool {
-    let names = |component: &str| {
-        let unit = component.strip_suffix(".scope").unwrap_or(component);
-        unit == id || unit.rsplit_once('-').is_some_and(|(_, last)| last == id)
+/// Whether a process with these lines in `/proc/PID/cgroup` is of the container with this ID. A container can make
+/// cgroups below its own and name them as it likes, so it is the first container on the way down that counts. Where we
+/// are in a container ourselves, that is the first below ours.
+fn is_of_container(theirs: &str, own: impl FnOnce() -> String, id: &str) -> bool {
+    let named = |path: &str| path.split('/').find_map(container_of_unit).is_some_and(|found| found == id);
+    if id.is_empty() || !theirs.contains(id) {
+        return false;
+    }
+    if cgroups(theirs).any(|(_, path)| named(path)) {
+        return true;
+    }
+    let own = own();
+    let below = |(hierarchy, path): (&str, &str)| {
+        let (_, ours) = cgroups(&own).find(|(other, _)| *other == hierarchy)?;
+        path.strip_prefix(ours).map(named)
     };
-    !id.is_empty()
-        && cgroups.lines().any(|line| line.splitn(3, ':').nth(2).is_some_and(|path| path.split('/').any(names)))
+    cgroups(theirs).filter_map(below).any(|named| named)
+}
+
+/// The lines of cgroups(7): hierarchy with controllers, and path.
+fn cgroups(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.split_once(":/"))
+}
+
+/// The container ID in `ID`, `docker-ID.scope` and their like.
+fn container_of_unit(unit: &str) -> Option<&str> {
+    let unit = unit.strip_suffix(".scope").unwrap_or(unit);
+    let id = unit.rsplit_once('-').map_or(unit, |(_, last)| last);
+    (id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
 fn first_path(cgroups: &str) -> &str {
@@ -154,24 +172,30 @@ fn first_path(cgroups: &str) -> &str {
 pub fn namespaces_of(pid: i32) -> Result<Vec<(Namespace, bool)>, Error> {
     let mut found = Vec::with_capacity(Namespace::ALL.len());
     for namespace in Namespace::ALL {
-        let Ok(ours) = fs::metadata(format!("/proc/self/ns/{}", namespace.own_file())) else { continue };
+        let own = |file: &str| fs::metadata(format!("/proc/self/ns/{file}"));
+        if own(namespace.file()).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            // The kernel lacks it.
+            continue;
+        }
         let path = PathBuf::from(format!("/proc/{pid}/ns/{}", namespace.file()));
         match fs::metadata(&path) {
-            Ok(theirs) => found.push((namespace, (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()))),
-            Err(_) if !PathBuf::from(format!("/proc/{pid}")).exists() => return Err(Error::NoProcess(pid)),
-            Err(error) => {
-                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-                return Err(Error::Open { path, errno });
-            }
+            // After unshare(2), the pid namespace of our children is nowhere until there is one.
+            Ok(theirs) => found.push((namespace, own(namespace.own_file()).is_ok_and(|ours| same(&ours, &theirs)))),
+            Err(_) if is_gone(pid) => return Err(Error::NoProcess(pid)),
+            Err(error) => return Err(Error::Open { path, errno: Failure::from(error).0 }),
         }
     }
     Ok(found)
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
-    }
+fn same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Nothing, or a zombie: it has no namespaces any more.
+fn is_gone(pid: i32) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat"));
+    state.map_or(true, |text| text.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X'])))
 }
 
 #[cfg(test)]
@@ -181,24 +205,33 @@ mod tests {
     const ID: &str = "bc5db459d0771d0a3d1d1a0e3a2d1c4b5e6f708192a3b4c5d6e7f8091a2b3c4d";
 
     #[test]
-    fn the_id_is_looked_for_in_whole_components() {
+    fn the_first_container_on_the_way_down_counts() {
+        let other = "f".repeat(64);
+        let proven = |path: &str, own: &str| is_of_container(&format!("12:pids:/\n0::{path}\n"), || own.to_owned(), ID);
         for path in [
             format!("/docker/{ID}"),
             format!("/system.slice/docker-{ID}.scope"),
             format!("/machine.slice/libpod-{ID}.scope/container"),
             format!("/kubepods/besteffort/pod12/{ID}"),
             format!("/docker/{ID}/init.scope"),
+            format!("/docker/{ID}/docker/{other}"),
         ] {
-            assert!(mentions(&format!("12:pids:/\n0::{path}\n"), ID), "{path}");
-            assert!(mentions(&format!("9:name=systemd:{path}\n0::/\n"), ID), "{path}");
+            assert!(proven(&path, ""), "{path}");
         }
-        for path in
-            ["/".to_owned(), format!("/docker/x{ID}"), format!("/docker/{ID}x"), format!("/docker/{}", &ID[..12])]
-        {
-            assert!(!mentions(&format!("0::{path}\n"), ID), "{path}");
+        for path in [
+            "/".to_owned(),
+            format!("/docker/x{ID}"),
+            format!("/docker/{}", &ID[..12]),
+            format!("/docker/{other}/A-{ID}"),
+        ] {
+            assert!(!proven(&path, ""), "{path}");
         }
-        assert!(!mentions("0::/docker/\n", ""));
-        assert!(!mentions("", ID));
+        // Inside of a container that runs an engine of its own.
+        let nested = format!("/docker/{other}/docker/{ID}");
+        assert!(proven(&nested, &format!("0::/docker/{other}\n")));
+        assert!(!proven(&nested, "0::/system.slice\n"));
+        assert!(!is_of_container("", String::new, ID));
+        assert!(!is_of_container("0::/docker/\n", String::new, ""));
     }
 
     #[test]

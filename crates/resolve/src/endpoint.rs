@@ -72,7 +72,8 @@ impl Settings {
         if let Some(host) = &self.host {
             return endpoint_at(host, Some("-H".to_owned()));
         }
-        let flag = self.context.as_ref().filter(|context| context.said_by == "--context");
+        // The context named default is the one that has no host of its own.
+        let flag = self.context.as_ref().filter(|context| context.said_by == "--context" && context.name != "default");
         if let Some(host) = self.docker_host.as_ref().filter(|host| flag.is_none() && !host.is_empty()) {
             return endpoint_at(host, Some("DOCKER_HOST".to_owned()));
         }
@@ -182,6 +183,8 @@ mod tests {
         all.context = Some(Context { name: "mine".to_owned(), said_by: "--context" });
         assert_eq!(all.endpoint().unwrap().socket, "/run/mine.sock");
         all.context = Some(Context { name: "default".to_owned(), said_by: "--context" });
+        assert_eq!(all.endpoint().unwrap().socket, "/run/env.sock");
+        all.docker_host = None;
         assert_eq!(all.endpoint().unwrap().socket, DEFAULT_SOCKET);
         all.host = Some("unix:///run/flag.sock".to_owned());
         assert_eq!(all.endpoint().unwrap().socket, "/run/flag.sock");

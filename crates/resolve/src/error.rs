@@ -69,6 +69,9 @@ pub enum Error {
     /// The container is not in a state that has a network to join.
     #[error("container {} is not running", .0.name)]
     NotRunning(Box<Container>),
+    /// The container runs, and the engine keeps no file for its network.
+    #[error("the engine names no sandbox file for container {0}")]
+    NoSandbox(String),
     /// The netns folder has a chain of `--network container:…` that does not end.
     #[error("the network of container {0} refers to itself")]
     NetworkLoop(String),

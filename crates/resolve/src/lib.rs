@@ -16,7 +16,7 @@ pub use endpoint::{Context, Origin, Settings};
 pub use error::{Candidate, Error, Failure};
 pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
-pub use sandbox::{DEFAULT_FOLDER, Sandbox, SandboxFile, Visibility, visibility};
+pub use sandbox::{Sandbox, SandboxFile};
 
 /// Finds the container that `reference` names: exact name, else full ID, else unique ID prefix.
 ///

@@ -1,6 +1,7 @@
 //! The engine's netns folder: which file is whose network. Joining one belongs to `enter`; the containers themselves
 //! are asked of `runtime`.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::container::{Container, Network, State};
@@ -10,7 +11,7 @@ use crate::reference::Reference;
 use crate::runtime::{self, Engine};
 
 /// Where Docker keeps its network namespaces, unless its record says otherwise (`/var/run` is a link to `/run`).
-pub const DEFAULT_FOLDER: &str = "/var/run/docker/netns";
+pub(crate) const DEFAULT_FOLDER: &str = "/var/run/docker/netns";
 
 /// What the engine itself calls its daemon and where it notes its pid.
 const DAEMON: &str = "dockerd";
@@ -34,6 +35,8 @@ pub struct Sandbox {
     pub owner: Option<String>,
     /// The file to join.
     pub file: SandboxFile,
+    /// Whether it is the host's own network.
+    pub of_host: bool,
     /// Why the engine could not be asked whether the name is a container's as well.
     pub unasked: Option<String>,
 }
@@ -50,7 +53,7 @@ pub struct SandboxFile {
 
 /// What a file of the netns folder is, as this process sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visibility {
+pub(crate) enum Visibility {
     /// A namespace.
     Namespace,
     /// A file with nothing mounted on it: the mount is in another mount namespace, or gone.
@@ -63,7 +66,7 @@ pub enum Visibility {
 const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// Tells whether `file` is on nsfs.
-pub fn visibility(file: &Path) -> Visibility {
+pub(crate) fn visibility(file: &Path) -> Visibility {
     match rustix::fs::statfs(file) {
         Ok(found) if found.f_type == NSFS_MAGIC => Visibility::Namespace,
         Ok(_) => Visibility::PlainFile,
@@ -128,7 +131,7 @@ fn check_for_rivals(word: &str, container: &Container) -> Result<(), Error> {
 }
 
 fn of_file(file: PathBuf, unasked: Option<String>) -> Sandbox {
-    Sandbox { container: None, owner: None, file: locate(file, None), unasked }
+    Sandbox { container: None, owner: None, file: locate(file, None), of_host: false, unasked }
 }
 
 /// The sandbox of a container that runs, or of the one whose network it shares.
@@ -139,6 +142,7 @@ fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error>
         if !matches!(owner.state, State::Running | State::Paused) {
             return Err(Error::NotRunning(Box::new(owner)));
         }
+        let of_host = matches!(owner.network, Network::Host(_));
         match owner.network {
             Network::Sandbox(key) | Network::Host(key) => {
                 let shared = owner.id != container.id;
@@ -146,6 +150,7 @@ fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error>
                     owner: shared.then_some(owner.name),
                     container: Some(container),
                     file: locate(key, engine.listener),
+                    of_host,
                     unasked: None,
                 });
             }
@@ -154,7 +159,7 @@ fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error>
                 log::info!("{} shares the network of {}", owner.name, reference.name);
                 owner = engine.inspect(&reference)?;
             }
-            Network::None => return Err(Error::NotRunning(Box::new(owner))),
+            Network::None => return Err(Error::NoSandbox(owner.name)),
         }
     }
     Err(Error::NetworkLoop(container.name))
@@ -175,13 +180,22 @@ fn through_daemon(recorded: &Path, listener: Option<i32>) -> Option<PathBuf> {
     let inside = recorded
         .strip_prefix("/var/run")
         .map_or_else(|_| recorded.strip_prefix("/").map(Path::to_owned), |rest| Ok(Path::new("run").join(rest)));
-    let is_daemon = |pid: &i32| {
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-        name.is_ok_and(|name| name.trim_end() == DAEMON)
-    };
     let noted = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse().ok();
     let pid = listener.into_iter().chain(PID_FILES.iter().filter_map(|file| noted(file))).find(is_daemon)?;
     Some(Path::new("/proc").join(pid.to_string()).join("root").join(inside.ok()?))
+}
+
+/// A process of the host's root that is called dockerd. The name alone could be anybody's; a container's process has
+/// another pid namespace, an ordinary user's another owner.
+fn is_daemon(pid: &i32) -> bool {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let same = |namespace: &str| {
+        let [ours, theirs] = [Path::new("/proc/self"), &process].map(|of| std::fs::read_link(of.join(namespace)));
+        matches!((ours, theirs), (Ok(ours), Ok(theirs)) if ours == theirs)
+    };
+    let named = std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == DAEMON);
+    let of_root = std::fs::metadata(&process).is_ok_and(|found| found.uid() == 0);
+    named && of_root && same("ns/pid") && same("ns/user")
 }
 
 /// A file that a word may stand for.

@@ -53,6 +53,7 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         ResolveError::NoSuchContext { .. } => "docker context ls lists them".to_owned(),
         ResolveError::Configuration { .. } => "-H unix:///var/run/docker.sock does without it".to_owned(),
         ResolveError::NotRunning(container) => state(container),
+        ResolveError::NoSandbox(_) => "--net joins the network of its process".to_owned(),
         ResolveError::NetworkLoop(name) => format!("docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {name}"),
         ResolveError::Executor(_) => return None,
     })
@@ -118,14 +119,20 @@ pub(super) fn entering(error: &EnterError, container: Option<&Container>) -> Str
 fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, words: &[OsString]) -> Option<String> {
     Some(match error {
         EnterError::NoProcess(_) | EnterError::Impostor { .. } => match container {
-            Some(container) => format!("nothing was entered; docker ps -a --filter name={} shows it", container.name),
+            Some(container) => format!(
+                "nothing was entered; if docker ps shows {} running, the engine's processes are not those of this \
+                 machine: a virtual machine (Docker Desktop), or another pid namespace",
+                container.name
+            ),
             None => "nothing was entered; ps -e lists the processes that there are".to_owned(),
         },
         EnterError::NoPidfdInodes { pid, .. } => format!("-t {pid} does without the check (Linux 6.9 has it)"),
         EnterError::NoTarget(_) => "name a container, or a process with -t PID".to_owned(),
         EnterError::NothingToJoin => "name some, --net say, or take -a for all".to_owned(),
         EnterError::NotNamespace { path, .. } => not_namespace(path),
-        EnterError::WrongKind { path, .. } => format!("ls -l {} shows its kind", path.display()),
+        EnterError::WrongKind { path, .. } if path.is_absolute() => {
+            format!("readlink {} shows its kind, or lsns", path.display())
+        }
         EnterError::OtherNamespace { .. } => {
             "it kept the network from before the other container was restarted: --net joins the one it has".to_owned()
         }
@@ -135,12 +142,22 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         EnterError::Open { path, .. } if error.is_missing() => missing(path, words)?,
         EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), args)?,
         EnterError::NoInterpreter { .. } => no_interpreter(args),
-        EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => {
-            "sysctl vm.memfd_noexec=1 allows it; --net alone does without".to_owned()
+        EnterError::CannotExecute { .. } => {
+            "is it executable for this user, and its file system not mounted noexec?".to_owned()
         }
+        EnterError::PidNamespaceEnded => "nothing was entered; a container that was restarted has a new one".to_owned(),
+        EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => sealed(),
         _ if error.is_denied() => privilege(error, words)?,
         _ => return None,
     })
+}
+
+/// Why memory cannot be executed.
+fn sealed() -> String {
+    match std::fs::read_to_string("/proc/sys/vm/memfd_noexec").is_ok_and(|level| level.trim_end() == "2") {
+        true => "sysctl vm.memfd_noexec=1 allows it; --net alone does without".to_owned(),
+        false => "the system's security policy forbids it; --net alone does without".to_owned(),
+    }
 }
 
 fn not_namespace(path: &Path) -> String {

@@ -70,7 +70,8 @@ impl Engine {
         let name = &reference.name;
         log::info!("asking Docker at {} for {name}", self.origin);
         match self.ask(self.docker.inspect_container(name, None))? {
-            Ok(answer) => Ok(container(answer)),
+            Ok(answer) => container(answer)
+                .ok_or_else(|| self.failed(Failure::Garbage("its answer has no ID or no state".to_owned()))),
             Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => {
                 let known = self.list().unwrap_or_default();
                 let similar = nearest(name, known.into_iter().map(|(_, name)| name));
@@ -142,7 +143,7 @@ fn with_prefix(all: Vec<(String, String)>, prefix: &str) -> Vec<Candidate> {
         .max();
     let length = longest.map_or(12, |common| (common + 1).max(12));
     let candidate = |(id, name): (String, String)| Candidate::Container {
-        reference: format!("docker://{}", &id[..length.min(id.len())]),
+        reference: format!("docker://{}", id.get(..length).unwrap_or(&id)),
         name,
     };
     matching.into_iter().map(candidate).collect()
@@ -186,20 +187,22 @@ fn system(error: &io::Error) -> Failure {
     }
 }
 
-fn container(answer: ContainerInspectResponse) -> Container {
-    let state = answer.state.unwrap_or_default();
+/// `None` where the answer is not of a container.
+fn container(answer: ContainerInspectResponse) -> Option<Container> {
+    let id = answer.id.filter(|id| !id.is_empty())?;
+    let state = answer.state?;
     let config = answer.config.unwrap_or_default();
     let mode = answer.host_config.and_then(|host| host.network_mode).unwrap_or_default();
     let key = answer.network_settings.and_then(|network| network.sandbox_key).filter(|key| !key.is_empty());
-    Container {
+    Some(Container {
         runtime: Runtime::Docker,
-        id: answer.id.unwrap_or_default(),
+        id,
         name: bare(answer.name.unwrap_or_default()),
         pid: state.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0),
         network: network(&mode, key.map(PathBuf::from)),
         env: environment(config.env.unwrap_or_default(), config.hostname.unwrap_or_default()),
         state: self::state(state),
-    }
+    })
 }
 
 fn network(mode: &str, key: Option<PathBuf>) -> Network {

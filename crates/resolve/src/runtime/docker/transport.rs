@@ -15,7 +15,11 @@ use hyper::client::conn::http1::handshake;
 use hyper::header::{HOST, HeaderValue};
 use hyper_util::rt::TokioIo;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
+
+/// The bound on what an engine may say, in bytes: tens of thousands of containers. bollard has none.
+const LARGEST_ANSWER: u64 = 64 << 20;
 
 /// bollard wants a bound, and the caller keeps a shorter one. In seconds.
 const LONGEST: u64 = 3600;
@@ -27,7 +31,8 @@ pub(super) fn client(socket: String, connection: Connection) -> Result<Docker, E
         let ready = first.lock().ok().and_then(|mut first| first.take());
         let connection = ready.map_or_else(|| connect_to(&socket), Ok);
         Box::pin(async move {
-            let stream = UnixStream::from_std(connection?)?;
+            let (read, write) = UnixStream::from_std(connection?)?.into_split();
+            let stream = tokio::io::join(read.take(LARGEST_ANSWER), write);
             let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             Ok::<_, Error>(sender.send_request(address(request)?).await?)
