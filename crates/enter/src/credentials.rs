@@ -19,7 +19,13 @@ pub(crate) fn drop_groups_before_joining() {
 pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
     let wanted = &plan.credentials;
     let default = (opened.user && !wanted.preserve).then_some(Id::Number(0));
-    let (owner, group) = opened.owner.unwrap_or_default();
+    let (owner, group) = match &opened.folder {
+        None => (0, 0),
+        Some(folder) => {
+            let found = rustix::fs::fstat(folder).map_err(Error::system("cannot look at the target"))?;
+            (found.st_uid, found.st_gid)
+        }
+    };
     let number = |id: Option<Id>, follow: u32| match id.or(default) {
         None => None,
         Some(Id::Number(number)) => Some(number),

@@ -34,8 +34,8 @@ pub struct Opened {
     pub(crate) working_directory: Option<OwnedFd>,
     /// The target's initial environment, NUL after each entry.
     pub(crate) environment: Option<Vec<u8>>,
-    /// Owner and group of `/proc/PID`.
-    pub(crate) owner: Option<(u32, u32)>,
+    /// `/proc/PID`, whose owner is the target's user, as the user namespace that is joined has it.
+    pub(crate) folder: Option<OwnedFd>,
     /// The host's `/proc`, for what is asked of it once ours may be the container's.
     pub(crate) proc: Option<OwnedFd>,
     cgroup: Option<OwnedFd>,
@@ -83,9 +83,7 @@ impl Opened {
             opened.environment = Some(opened.process("an environment")?.read("environ", LARGEST_ENVIRONMENT)?);
         }
         if [plan.credentials.user, plan.credentials.group].contains(&Some(Id::Follow)) {
-            let process = opened.process("a user or group")?;
-            let owner = fs::metadata(process.path("")).map_err(|error| process.unreadable("", &error))?;
-            opened.owner = Some((owner.uid(), owner.gid()));
+            opened.folder = Some(opened.open_folder_of_target("")?);
         }
         if plan.join_cgroup {
             opened.cgroup = Some(opened.open_cgroup()?);
@@ -106,7 +104,7 @@ impl Opened {
 
     /// All that is held, sorted.
     fn descriptors(&self) -> Vec<RawFd> {
-        let folders = [&self.root, &self.working_directory, &self.proc, &self.cgroup];
+        let folders = [&self.root, &self.working_directory, &self.folder, &self.proc, &self.cgroup];
         let process = self.process.as_ref().and_then(|process| process.pidfd.as_ref());
         let files = self.namespaces.iter().filter_map(|held| held.file.as_ref());
         let all = folders.into_iter().flatten().chain(process).chain(files);

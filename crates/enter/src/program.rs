@@ -64,7 +64,9 @@ fn exec_words(words: &[OsString], environment: Option<&[CString]>) -> Result<Inf
     let path = variable(environment, "PATH").unwrap_or_else(|| DEFAULT_PATH.to_vec());
     let (mut denied, mut broken) = (None, None);
     for folder in path.split(|byte| *byte == b':') {
-        let candidate = Path::new(OsStr::from_bytes(folder)).join(program).into_os_string();
+        // As it is written, for a script that reads its own name.
+        let slash: &[u8] = if folder.is_empty() { b"" } else { b"/" };
+        let candidate = OsString::from_vec([folder, slash, program.as_bytes()].concat());
         match try_exec(&candidate, &arguments, environment) {
             Errno::EACCES => denied = denied.or(Some(candidate)),
             // As execvp(3): what is not there, cannot be reached or lacks its interpreter ends no search.

@@ -121,7 +121,7 @@ fn endpoint_at(host: &str, said_by: Option<String>) -> Result<Endpoint, Error> {
         None if host.starts_with('/') => host,
         None => "",
     };
-    let address = if socket.is_empty() { host } else { socket };
+    let address = if socket.starts_with('/') { socket } else { host };
     let origin = Origin { address: address.to_owned(), said_by };
     if socket.starts_with('/') {
         return Ok(Endpoint { socket: socket.to_owned(), origin });
