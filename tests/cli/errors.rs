@@ -71,6 +71,16 @@ fn colours_are_for_terminals_that_want_them() {
 }
 
 #[test]
+fn nothing_panics_without_anyone_to_hear_it() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for (line, status) in [("--nett", 125), ("-n/missing sh", 1), ("-v -n/missing sh", 1), ("--net -H /missing x", 125)]
+    {
+        let ended = cnsenter().args(shlex::split(line).unwrap()).stderr(full()).status().unwrap();
+        assert_eq!(ended.code(), Some(status), "{line}: {ended}");
+    }
+}
+
+#[test]
 fn a_link_named_nsenter_is_nsenter() {
     let folder = Scratch::new().unwrap();
     let link = folder.path().join("nsenter");

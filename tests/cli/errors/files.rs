@@ -60,13 +60,13 @@ fn a_namespace_of_another_kind() {
             "-m/proc/self/ns/net sh",
             1,
             "/proc/self/ns/net is not a mount namespace",
-            "ls -l /proc/self/ns/net shows its kind",
+            "readlink /proc/self/ns/net shows its kind, or lsns",
         ),
         (
             "-n/proc/self/ns/uts sh",
             1,
             "/proc/self/ns/uts is not a net namespace",
-            "ls -l /proc/self/ns/uts shows its kind",
+            "readlink /proc/self/ns/uts shows its kind, or lsns",
         ),
     ]);
 }
