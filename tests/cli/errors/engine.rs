@@ -121,6 +121,7 @@ fn a_client_configuration_that_is_broken() {
 fn an_address_that_is_none() {
     fails(&[
         ("-H garbage --net nginx", 125, "garbage (-H) is not the address of an engine", SOCKET),
+        ("-H unix://relative --net nginx", 125, "unix://relative (-H) is not the address of an engine", SOCKET),
         ("-H npipe:////./pipe/x --net nginx", 125, "npipe:////./pipe/x (-H) is not the address of an engine", SOCKET),
     ]);
     let folder = Scratch::new().unwrap();
