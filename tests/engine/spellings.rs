@@ -8,13 +8,10 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use testbed::{Container, image, output};
 
-use sides::{Sides, Target, check_joined, each, fill, run_with, same};
+use sides::{EVERYTHING, Sides, Target, check_joined, each, fill, run_with, same};
 
 /// A line, and the namespaces that its program is then in.
 type Case = (&'static str, &'static str);
-
-/// All that unshare(1) can set apart.
-const EVERYTHING: &str = "--user --map-root-user --mount --uts --ipc --net --pid --cgroup --time";
 
 fn places(target: &Target) -> [(&'static str, String); 6] {
     [
@@ -23,7 +20,7 @@ fn places(target: &Target) -> [(&'static str, String); 6] {
         ("{mnt}", target.file("mnt")),
         ("{uts}", target.file("uts")),
         ("{user}", target.file("user")),
-        ("{here}", std::env::current_dir().unwrap_or_default().display().to_string()),
+        ("{here}", sides::HERE.to_owned()),
     ]
 }
 
@@ -214,6 +211,8 @@ fn what_getopt_refuses() -> Result<()> {
         "-t {pid} --us {probe}",
         "-t {pid} --user- --set=0 {probe}",
         "-t {pid} --all=yes {probe}",
+        "-t 0 -n {probe}",
+        "-n -t -5 {probe}",
         "-t {pid} --no-such {probe}",
         "-t {pid} -n -x {probe}",
         "-t {pid} -n --fork {probe}",
@@ -230,7 +229,7 @@ fn what_getopt_refuses() -> Result<()> {
         Ok(())
     })?;
     // Where the line may have meant a container, the exit status is cnsenter's own, unless it is called nsenter.
-    for line in ["-ant {pid} {probe}", "-t {pid}:x -n {probe}", "-n -t", "-t nobody -n {probe}", "-n -t -5 {probe}"] {
+    for line in ["-ant {pid} {probe}", "-t {pid}:x -n {probe}", "-n -t", "-t nobody -n {probe}"] {
         let codes = sides.three().iter().map(|side| output::run(&mut side.command(&fill(line, side, &places))));
         let codes: Vec<_> = codes.map(|output| output.map(|output| output.code)).collect::<Result<_>>()?;
         ensure!(codes == [Some(1), Some(125), Some(1)], "{line}: {codes:?}");

@@ -5,9 +5,10 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{Output, Scratch, ns, peers};
+use testbed::{Output, Scratch, ns, peers, wait};
 
 /// Prints what a program can find out about where and what it is. Runs in `sh -c` and on a shell's standard input.
 pub(crate) const PROBE: &str = r#"
@@ -17,6 +18,12 @@ id; pwd; hostname; umask; ulimit -n; ulimit -c; env | sort
 grep -E '^(Cap|Groups|NoNewPrivs|Seccomp|Sig[BIC])' /proc/self/status 2>&1
 :
 "#;
+
+/// All that unshare(1) can set apart.
+pub(crate) const EVERYTHING: &str = "--user --map-root-user --mount --uts --ipc --net --pid --cgroup --time";
+
+/// Where all commands are started: a folder that any user can enter, and that a container's image does not have.
+pub(crate) const HERE: &str = "/var/tmp";
 
 /// A program and the words with which each of its command lines begins.
 #[derive(Debug, Clone)]
@@ -45,36 +52,37 @@ impl Side {
     }
 }
 
-/// The environment of all comparisons.
+/// The environment and the working directory of all comparisons.
 fn plain(command: &mut Command) {
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    command.env_clear();
+    command.env_clear().current_dir(HERE);
     command.envs([("PATH", path), ("HOME", "/root"), ("SHELL", "/bin/sh"), ("TERM", "xterm"), ("LC_ALL", "C")]);
 }
 
 /// All sides. The first is the one that the others are compared with.
 #[derive(Debug)]
 pub(crate) struct Sides {
-    /// `None` for the machine's own nsenter means that this machine has none.
     all: Vec<Side>,
-    _link: Scratch,
+    _folder: Scratch,
 }
 
 impl Sides {
     pub(crate) fn new() -> Result<Sides> {
-        let ours = env!("CARGO_BIN_EXE_cnsenter");
-        let link = Scratch::new()?;
-        // Other users must be able to look the link up.
-        rustix::fs::chmod(link.path(), rustix::fs::Mode::from_raw_mode(0o755))?;
-        let linked = link.path().join("nsenter");
-        std::os::unix::fs::symlink(ours, &linked)?;
+        let folder = Scratch::new()?;
+        // Other users must be able to run it, wherever it was built.
+        rustix::fs::chmod(folder.path(), rustix::fs::Mode::from_raw_mode(0o755))?;
+        let (ours, linked) = (folder.path().join("cnsenter"), folder.path().join("nsenter"));
+        if std::fs::hard_link(env!("CARGO_BIN_EXE_cnsenter"), &ours).is_err() {
+            std::fs::copy(env!("CARGO_BIN_EXE_cnsenter"), &ours)?;
+        }
+        std::os::unix::fs::symlink("cnsenter", &linked)?;
         let all = vec![
             Side { name: "the newest nsenter", words: peers::nsenter_newest()? },
             Side { name: "cnsenter", words: vec![ours.into()] },
             Side { name: "cnsenter called nsenter", words: vec![linked.into()] },
             Side { name: "Debian's nsenter", words: vec!["/usr/bin/nsenter".into()] },
         ];
-        Ok(Sides { all, _link: link })
+        Ok(Sides { all, _folder: folder })
     }
 
     pub(crate) fn newest(&self) -> &Side {
@@ -206,12 +214,22 @@ impl Target {
         while let Some(below) = children(target.pid).first() {
             target.pid = *below;
         }
+        // It says so before it becomes what sleeps, and has another environment then.
+        let comm = format!("/proc/{}/comm", target.pid);
+        wait::until(Duration::from_secs(10), "the sleep", || {
+            std::fs::read_to_string(&comm).is_ok_and(|name| name == "sleep\n").then_some(())
+        })?;
         Ok(target)
     }
 
     /// The pid of the sleeping process, in our pid namespace.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// The pid of the first process, which started the sleeping one or is it.
+    pub(crate) fn first(&self) -> u32 {
+        self.child.id()
     }
 
     /// One of its namespace files.
@@ -222,6 +240,11 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
+        // The lowest first: a change of its credentials has made it survive its parent. Its pid can't be another's yet,
+        // since it sleeps.
+        if let Some(lowest) = rustix::process::Pid::from_raw(self.pid.cast_signed()) {
+            let _ = rustix::process::kill_process(lowest, rustix::process::Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -232,6 +255,9 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
+
+/// What makes the command after it one of an ordinary user.
+pub(crate) const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
 
 /// Runs each case and reports all that fail, not only the first.
 pub(crate) fn each<T>(cases: &[T], check: impl Fn(&T) -> Result<()>) -> Result<()> {
