@@ -10,11 +10,13 @@ mod privilege;
 mod process;
 mod programs;
 mod race;
+mod relay;
 mod run;
 mod sandbox;
 mod spellings;
 mod state;
 mod target;
+mod wayout;
 
 /// The program under test.
 fn cnsenter() -> std::process::Command {

@@ -96,6 +96,12 @@ impl Session {
         Ok(rustix::termios::tcsetwinsize(&self.terminal, size)?)
     }
 
+    /// Closes the terminal, as a window that is closed does. The command lives on, unless it minds.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.terminal = File::open("/dev/null")?;
+        Ok(())
+    }
+
     /// One read into `seen`; false at the end of the session or at the deadline.
     fn read(&mut self, deadline: Instant) -> Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -1,0 +1,141 @@
+//! What the two waiting processes must not swallow, and when they must not stay behind: signals that reach the caller
+//! alone, a program in a group of its own, stops and continues that overtake each other. What reaches the whole group,
+//! and job control in a shell, belongs in `process`.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use testbed::pty::Session;
+use testbed::{Container, image, wait};
+
+use crate::run;
+use crate::spellings::sides::children;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Caller, keeper and program, from a caller whose program is already there.
+fn chain(caller: u32, program: &str) -> Result<[u32; 3]> {
+    wait::until(LIMIT, &format!("{program} below {caller}"), || {
+        let keeper = *children(caller).first()?;
+        let lowest = *children(keeper).first()?;
+        (name(lowest)? == program).then_some([caller, keeper, lowest])
+    })
+}
+
+fn name(pid: u32) -> Option<String> {
+    Some(std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
+}
+
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn hold(pid: u32) -> Result<OwnedFd> {
+    Ok(pidfd_open(Pid::from_raw(pid.cast_signed()).context("pid 0")?, PidfdFlags::empty())?)
+}
+
+fn ends(pidfd: &OwnedFd) -> Result<bool> {
+    let limit = Timespec { tv_sec: LIMIT.as_secs().cast_signed(), tv_nsec: 0 };
+    Ok(poll(&mut [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)], Some(&limit))? > 0)
+}
+
+fn send(pid: u32, signal: Signal) -> Result<()> {
+    Ok(kill_process(Pid::from_raw(pid.cast_signed()).context("pid 0")?, signal)?)
+}
+
+fn running() -> Result<Container> {
+    Container::run(image::busybox()?, &[], &["sleep", "100000"])
+}
+
+fn entering(container: &Container, program: &[&str]) -> Command {
+    let mut words = vec!["-p", container.name()];
+    words.extend(program);
+    run::cnsenter(words)
+}
+
+fn spawn(command: &mut Command) -> Result<Child> {
+    Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+}
+
+#[test]
+fn a_window_that_is_closed_ends_all_three() -> Result<()> {
+    let container = running()?;
+    let mut session = Session::spawn(&mut entering(&container, &["sleep", "1000"]))?;
+    let all = chain(session.pid(), "sleep")?.map(hold);
+    session.hang_up()?;
+    for pidfd in all {
+        ensure!(ends(&pidfd?)?, "somebody outlived the terminal");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_alarm_that_was_set_before_still_ends_it() -> Result<()> {
+    let container = running()?;
+    // perl is essential in Debian. alarm(2) survives exec, and is how some scripts limit a command's time.
+    let line = entering(&container, &["sleep", "1000"]);
+    let mut command = Command::new("perl");
+    command.args(["-e", "alarm 1; exec @ARGV"]).arg(line.get_program()).args(line.get_args());
+    let status = spawn(&mut command)?.wait()?;
+    ensure!(status.signal() == Some(14), "{status:?}");
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_reaches_a_program_that_has_left_the_group() -> Result<()> {
+    let container = running()?;
+    let mut session = Session::spawn(&mut entering(&container, &["setsid", "sleep", "1000"]))?;
+    let [_, _, program] = chain(session.pid(), "sleep")?;
+    let program = hold(program)?;
+    session.type_text("\x03")?;
+    ensure!(ends(&program)?, "it did not get the interrupt");
+    ensure!(session.finish()?.0 == 130);
+    Ok(())
+}
+
+#[test]
+fn reading_from_the_background_stops_caller_and_program_and_not_the_keeper() -> Result<()> {
+    let container = running()?;
+    let mut session = Session::spawn(Command::new("bash").args(["--norc", "--noprofile", "-i"]).env("PS1", "ready> "))?;
+    session.expect("ready> ")?;
+    let line = entering(&container, &["cat"]);
+    let words: Vec<_> = line.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    session.type_text(&format!("{} {} &\n", line.get_program().display(), words.join(" ")))?;
+    let caller = wait::until(LIMIT, "a job", || children(session.pid()).first().copied())?;
+    let [caller, keeper, program] = chain(caller, "cat")?;
+    wait::until(LIMIT, "caller and program to stop", || {
+        (state(caller) == Some('T') && state(program) == Some('T')).then_some(())
+    })?;
+    ensure!(state(keeper) == Some('S'), "the keeper is {:?}", state(keeper));
+    // With everybody stopped but the keeper, nothing keeps the container from being removed.
+    container.docker(&["rm", "-f"])?;
+    wait::until(LIMIT, "the program to be reaped", || state(program).is_none().then_some(()))
+}
+
+#[test]
+fn a_continue_that_overtakes_the_stop_leaves_nobody_stopped() -> Result<()> {
+    let container = running()?;
+    let mut child = spawn(entering(&container, &["sleep", "1000"]).process_group(0))?;
+    let all = chain(child.id(), "sleep")?;
+    for round in 0..200 {
+        send(child.id(), Signal::TSTP)?;
+        send(child.id(), Signal::CONT)?;
+        wait::until(LIMIT, &format!("nobody to be stopped, round {round}"), || {
+            all.iter().all(|pid| state(*pid) == Some('S')).then_some(())
+        })?;
+    }
+    // And a continue by another way than through the caller.
+    send(all[2], Signal::STOP)?;
+    wait::until(LIMIT, "the caller to stop", || (state(all[0]) == Some('T')).then_some(()))?;
+    send(all[2], Signal::CONT)?;
+    wait::until(LIMIT, "the caller to go on", || (state(all[0]) == Some('S')).then_some(()))?;
+    send(child.id(), Signal::TERM)?;
+    ensure!(child.wait()?.signal() == Some(15));
+    Ok(())
+}
