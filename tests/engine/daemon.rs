@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use testbed::{Container, Output, Scratch, engine, fake, image, output};
+use testbed::{Container, Output, Scratch, engine, fake, image, output, wait};
 
 use crate::run::{NET, assert_refused, cnsenter, quiet, run};
 
@@ -180,6 +180,19 @@ fn what_is_not_dockers_api_is_said_to_be_something_else() -> Result<()> {
 }
 
 #[test]
+fn an_empty_record_is_no_container() -> Result<()> {
+    // Every field of Docker's answers may be missing, so that this is one, too.
+    let engine = fake::Engine::answering(200, "{}")?;
+    for option in ["--net", "--sandbox", "-a"] {
+        let output = run(["-H", &on(&engine), option, "web", "true"])?;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(125), ""), "{option}: {output:?}");
+        assert_eq!(output.stderr.lines().count(), 2, "{option}: {output:?}");
+        assert!(!output.stderr.contains("container  "), "a name that is empty: {output:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_engines_own_errors_are_passed_on() -> Result<()> {
     for (status, said) in [(500, "layer not known"), (503, "swarm is locked"), (403, "authorization denied by plugin")]
     {
@@ -193,6 +206,15 @@ fn the_engines_own_errors_are_passed_on() -> Result<()> {
             );
         })?;
     }
+    Ok(())
+}
+
+#[test]
+fn terminal_sequences_of_an_engine_stay_out_of_the_terminal() -> Result<()> {
+    let engine = fake::Engine::answering(500, r#"{"message":"\u001b]0;title\u0007 and \u001b[2J"}"#)?;
+    let output = run(["-H", &on(&engine), "--net", "web", "true"])?;
+    assert_eq!(output.code, Some(125), "{output:?}");
+    assert!(!output.stderr.contains(['\x1b', '\x07']), "{:?}", output.stderr);
     Ok(())
 }
 
@@ -291,8 +313,15 @@ struct Stopped(u32);
 
 impl Stopped {
     fn stop(pid: u32) -> Result<Stopped> {
+        let stopped = Stopped(pid);
         output::stdout(Command::new("kill").args(["-STOP", &pid.to_string()]))?;
-        Ok(Stopped(pid))
+        // Each thread stops for itself, and one of them could still answer.
+        wait::until(Duration::from_secs(5), "all threads to stop", || {
+            let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+            let status = |path| std::fs::read_to_string(path).unwrap_or_default();
+            threads.all(|thread| status(thread.path().join("status")).contains("State:\tT")).then_some(())
+        })?;
+        Ok(stopped)
     }
 }
 

@@ -108,6 +108,15 @@ fn what_only_the_newest_nsenter_has_is_printed_for_it() -> Result<()> {
 }
 
 #[test]
+fn the_printed_line_finds_nsenter_whatever_the_containers_path() -> Result<()> {
+    let args = ["--network", "none", "-e", "PATH=/app/bin"];
+    let web = Container::run(image::busybox()?, &args, &["/bin/sleep", "1000"])?;
+    let output = same_by_hand(&[web.name(), "/bin/busybox", "env"])?;
+    assert!(output.stdout.contains("PATH=/app/bin\n"), "{output:?}");
+    Ok(())
+}
+
+#[test]
 fn arguments_survive_the_shell() -> Result<()> {
     let web = container(&[])?;
     let name = OsStr::new(web.name());

@@ -7,13 +7,19 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use testbed::{Container, Output, image, output, pty};
+use testbed::{Container, Output, image, output, pty, wait};
 
 use crate::run::{cnsenter, quiet, run, stdout, with_input};
 
 fn nginx() -> Result<Container> {
     let nginx = Container::run(image::nginx()?, &[], &[])?;
     nginx.wait_for_port(80)?;
+    // Until the kernel has made sure that nobody else has its address, `ip address` shows something else each time.
+    let file = format!("--net={}", nginx.sandbox_key()?);
+    wait::until(Duration::from_secs(10), "the addresses to settle", || {
+        let addresses = stdout("nsenter", &[&file, "ip", "-6", "address"]).ok()?;
+        (!addresses.contains("tentative")).then_some(())
+    })?;
     Ok(nginx)
 }
 

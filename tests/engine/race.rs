@@ -1,20 +1,32 @@
 //! The time between the engine's answer and the join: a pid that has come to mean another process, or nothing. Each
 //! time plain nsenter shows first that the trap is real.
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use testbed::{Container, Output, engine, fake, image, ns, output, pid, wait};
+use anyhow::{Context, Result, bail};
+use testbed::{Container, Output, Scratch, engine, fake, image, ns, output, pid, wait};
 
-use crate::run::{NET, OWN, assert_refused, cnsenter, quiet, run};
+use crate::run::{NET, OWN, assert_refused, cnsenter, on_default_engine, run, stdout};
 
 /// How often a pid is recycled under cnsenter's hands.
 const ROUNDS: usize = 24;
 
+/// How often a pid that somebody else's new process took is given up for another one.
+const ATTEMPTS: usize = 10;
+
 fn container() -> Result<Container> {
     Container::run(image::busybox()?, &["--network", "none", "--stop-timeout", "0"], &["sleep", "1000"])
+}
+
+/// The hint, whatever it was that was not entered.
+fn nothing_entered(container: &Container) -> String {
+    format!(
+        "nothing was entered; if docker ps shows {} running, the engine's processes are not those of this machine: \
+         a virtual machine (Docker Desktop), or another pid namespace",
+        container.name()
+    )
 }
 
 /// Ends a container's process and waits until its pid is free.
@@ -47,17 +59,20 @@ fn trap(container: &Container, recycled: bool) -> Result<(fake::Engine, Happened
     Ok((engine, happened))
 }
 
-/// The process that has the pid now.
-fn impostor(happened: &Happened) -> Result<Option<pid::Process>> {
-    let mut record = happened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    record.take().context("the trap did not close: nothing was asked of the engine")?
-}
-
+/// What cnsenter makes of it, and the process that has the pid now.
 fn spring(container: &Container, recycled: bool, words: &[&str]) -> Result<(Output, Option<pid::Process>)> {
-    let (engine, happened) = trap(container, recycled)?;
-    let on = format!("unix://{}", engine.socket().display());
-    let output = run([&["-H", &on, "--timeout", "20s"], words].concat())?;
-    Ok((output, impostor(&happened)?))
+    for _ in 0..ATTEMPTS {
+        let (engine, happened) = trap(container, recycled)?;
+        let on = format!("unix://{}", engine.socket().display());
+        let output = run([&["-H", &on, "--timeout", "20s"], words].concat())?;
+        let mut record = happened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match record.take().context("the trap did not close: nothing was asked of the engine")? {
+            Ok(impostor) => return Ok((output, impostor)),
+            // Somebody else's new process has it.
+            Err(_) => drop(container.docker(&["start"])?),
+        }
+    }
+    bail!("the pid went to somebody else each of {ATTEMPTS} times")
 }
 
 #[test]
@@ -65,7 +80,7 @@ fn a_recycled_pid_is_refused_where_nsenter_takes_it() -> Result<()> {
     let web = container()?;
     let ours = ns::link("net", ns::own("net")?);
     assert_ne!(ns::link("net", web.netns()?), ours);
-    for words in [&["--net", web.name()][..], &["-a", web.name()], &[web.name()]] {
+    for words in [&["--net", web.name()][..], &["-a", web.name()], &[web.name()], &["--sandbox", web.name()]] {
         let (output, impostor) = spring(&web, true, &[words, &NET].concat())?;
         let impostor = impostor.context("the pid was not recycled")?;
         let pid = impostor.pid();
@@ -77,7 +92,7 @@ fn a_recycled_pid_is_refused_where_nsenter_takes_it() -> Result<()> {
         assert_eq!((output.code, output.stdout.as_str()), (Some(OWN), ""), "{words:?}: {output:?}");
         let message =
             format!("cnsenter: process {pid} is not, or no longer, that of container {}: its cgroup is ", web.name());
-        let hint = format!("\nhint: nothing was entered; docker ps -a --filter name={} shows it\n", web.name());
+        let hint = format!("\nhint: {}\n", nothing_entered(&web));
         assert!(output.stderr.starts_with(&message), "{words:?}: {output:?}");
         assert!(output.stderr.ends_with(&hint), "{words:?}: {output:?}");
         drop(impostor);
@@ -130,7 +145,7 @@ fn a_container_that_ended_after_the_answer_is_said_to_have_ended() -> Result<()>
         assert_refused(
             &output,
             &format!("container {} ended just now: its process {pid} is gone", web.name()),
-            &format!("nothing was entered; docker ps -a --filter name={} shows it", web.name()),
+            &nothing_entered(&web),
         );
         web.docker(&["start"])?;
     }
@@ -138,44 +153,60 @@ fn a_container_that_ended_after_the_answer_is_said_to_have_ended() -> Result<()>
 }
 
 #[test]
-fn a_container_that_ends_between_the_check_and_the_join_is_not_joined() -> Result<()> {
+fn a_container_that_ends_under_our_hands_is_not_joined() -> Result<()> {
     let web = container()?;
-    for recycled in [false, true] {
-        let pid = web.pid()?;
-        // strace holds cnsenter before setns(2): time enough for the container to end.
-        let mut held = Command::new("strace");
-        held.args(["-qq", "-o", "/dev/null", "-e", "trace=setns", "-e", "inject=setns:delay_enter=3s"]);
-        let held = crate::run::on_default_engine(held)
-            .arg(cnsenter([""]).get_program())
-            .args(["--net", web.name()])
-            .args(NET)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()?;
-        wait::until(Duration::from_secs(10), "cnsenter's setns", || in_setns(held.id()).then_some(()))?;
-        end(web.id(), pid)?;
-        let impostor = recycled.then(|| pid::recycle(pid, Command::new("sleep").arg("1000"))).transpose()?;
-        let output = Output::from(held.wait_with_output()?);
-        assert_eq!((output.code, output.stdout.as_str()), (Some(OWN), ""), "{output:?}");
-        assert!(output.stderr.starts_with("cnsenter: container "), "{output:?}");
-        assert!(output.stderr.contains(&format!("ended just now: its process {pid} is gone")), "{output:?}");
-        drop(impostor);
-        web.docker(&["start"])?;
+    // Stopped once it holds the process, before it has looked at it; and after the last look, right before setns(2).
+    for call in ["pidfd_open", "prctl"] {
+        for recycled in [false, true] {
+            let pid = web.pid()?;
+            let held = Held::after(call, &["--net", web.name(), NET[0], NET[1]])?;
+            end(web.id(), pid)?;
+            // Whether ours or somebody else's new process has the pid is the same to cnsenter.
+            let impostor = recycled.then(|| pid::recycle(pid, Command::new("sleep").arg("1000")));
+            assert_refused(
+                &held.release()?,
+                &format!("container {} ended just now: its process {pid} is gone", web.name()),
+                &nothing_entered(&web),
+            );
+            drop(impostor);
+            web.docker(&["start"])?;
+        }
     }
-    assert_eq!(quiet(["--net", web.name()].iter().chain(&NET))?, web.exec(&[], &NET)?);
+    // The control: released without anything having happened, it goes on as if it had never been held.
+    let released = Held::after("prctl", &["--net", web.name(), NET[0], NET[1]])?.release()?;
+    assert_eq!(released.stdout.trim_end(), web.exec(&[], &NET)?, "{released:?}");
     Ok(())
 }
 
-/// Whether the child of this process is in setns(2).
-fn in_setns(tracer: u32) -> bool {
-    let children = std::fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).unwrap_or_default();
-    children.split_whitespace().any(|child| {
-        let call = std::fs::read_to_string(format!("/proc/{child}/syscall")).unwrap_or_default();
-        call.split_whitespace().next() == Some(&number_of_setns())
-    })
+/// cnsenter, stopped where it is.
+struct Held {
+    strace: Child,
+    cnsenter: String,
+    _folder: Scratch,
 }
 
-/// Its number on this machine.
-fn number_of_setns() -> String {
-    if cfg!(target_arch = "x86_64") { "308".to_owned() } else { "268".to_owned() }
+impl Held {
+    /// Runs cnsenter up to the end of its first system call of this name.
+    fn after(call: &str, words: &[&str]) -> Result<Held> {
+        let folder = Scratch::new()?;
+        let log = folder.path().join("trace");
+        let mut command = on_default_engine(Command::new("strace"));
+        command.arg("-o").arg(&log).args(["-e", &format!("trace={call}")]);
+        command.args(["-e", &format!("inject={call}:signal=STOP:when=1")]);
+        command.arg(cnsenter([""]).get_program()).args(words);
+        let strace = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let tracer = strace.id();
+        let cnsenter = wait::until(Duration::from_secs(10), "cnsenter to be stopped", || {
+            let stopped = std::fs::read_to_string(&log).ok()?.contains("--- stopped by SIGSTOP ---");
+            let children = std::fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).ok()?;
+            children.split_whitespace().next().filter(|_| stopped).map(str::to_owned)
+        })?;
+        Ok(Held { strace, cnsenter, _folder: folder })
+    }
+
+    /// Lets it go on, and says how it ended.
+    fn release(self) -> Result<Output> {
+        stdout("kill", &["-CONT", &self.cnsenter])?;
+        Ok(self.strace.wait_with_output()?.into())
+    }
 }

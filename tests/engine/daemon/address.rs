@@ -159,3 +159,13 @@ fn two_engines_are_one_too_many() -> Result<()> {
     assert_eq!(by_docker.code, Some(1), "{by_docker:?}");
     Ok(())
 }
+
+#[test]
+fn what_is_no_address_is_said_to_be_none() -> Result<()> {
+    for address in ["fd://", "npipe:////./pipe/docker", "unix://relative", "nonsense"] {
+        let output = run(["-H", address, "--net", "web", "true"])?;
+        let message = format!("{address} (-H) is not the address of an engine");
+        assert_refused(&output, &message, "an engine of this machine is unix:///PATH/OF/ITS/SOCKET");
+    }
+    Ok(())
+}

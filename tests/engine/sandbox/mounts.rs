@@ -72,6 +72,33 @@ fn a_file_that_is_no_namespace_anywhere_is_said_to_be_none() -> Result<()> {
 }
 
 #[test]
+fn the_beginning_of_two_names_lists_what_can_be_pasted() -> Result<()> {
+    let (one, other) = (container()?, container()?);
+    let script = "
+        mount -t tmpfs none /run/docker/netns
+        for file in abcdef000001 abcdef000002; do : >/run/docker/netns/$file; done
+        mount --bind /proc/${1%:*}/ns/net /run/docker/netns/abcdef000001
+        mount --bind /proc/${1#*:}/ns/net /run/docker/netns/abcdef000002
+    ";
+    let pids = format!("{}:{}", one.pid()?, other.pid()?);
+    let output = after(script, &pids, &["--sandbox", "abcdef", "true"])?;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(OWN), ""), "{output:?}");
+    let lines: Vec<_> = output.stderr.lines().map(str::trim_start).collect();
+    assert_eq!((lines[0], lines[3]), ("cnsenter: abcdef is ambiguous:", "hint: name one of these"), "{output:?}");
+    let mut lines = [lines[1], lines[2]];
+    lines.sort_unstable();
+    for (line, container) in lines.iter().zip([&one, &other]) {
+        let pasted = line.split_whitespace().next().unwrap_or_default();
+        let output = after(script, &pids, &[pasted, NET[0], NET[1]])?;
+        assert_eq!(output.stdout.trim_end(), container.exec(&[], &NET)?, "{line}: {output:?}");
+    }
+    // One digit more, and it is a name.
+    let output = after(script, &pids, &["--sandbox", "abcdef000002", NET[0], NET[1]])?;
+    assert_eq!(output.stdout.trim_end(), other.exec(&[], &NET)?, "{output:?}");
+    Ok(())
+}
+
+#[test]
 fn an_engine_with_a_mount_namespace_of_its_own_gives_its_networks_all_the_same() -> Result<()> {
     let newest = engine::Newest::start()?;
     let socket = newest.socket();
