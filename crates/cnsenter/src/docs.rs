@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
+use clap::{Arg, ValueHint};
 use clap_complete::{Shell, generate};
 use cnsenter::cli::help;
+use cnsenter::cli::options::{OPTIONS, Value};
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<_> = std::env::args().skip(1).collect();
@@ -15,16 +17,36 @@ fn main() -> anyhow::Result<()> {
         ["completions", "fish"] => Shell::Fish,
         _ => anyhow::bail!("usage: cnsenter-docs man | completions bash|zsh|fish"),
     };
-    generate(shell, &mut help::command(), "cnsenter", &mut io::stdout());
+    // zsh takes a colon in a value's name for the end of it.
+    let plain = |arg: Arg| {
+        let option = OPTIONS.iter().find(|option| arg.get_id() == option.long);
+        let name = option.and_then(|option| match option.value {
+            Value::None => None,
+            Value::Optional(name) | Value::Required(name) => name.split([':', '|', '[']).next(),
+        });
+        let hint = match name {
+            Some("FILE" | "SOCKET") => ValueHint::FilePath,
+            Some("DIR") => ValueHint::DirPath,
+            _ => ValueHint::Other,
+        };
+        match name {
+            Some(name) => arg.value_name(name).value_hint(hint),
+            None => arg,
+        }
+    };
+    generate(shell, &mut help::command().mut_args(plain), "cnsenter", &mut io::stdout());
     Ok(())
 }
 
 fn man() -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let page = clap_mangen::Man::new(help::command()).section("1").manual("cnsenter");
+    let source = concat!("cnsenter ", env!("CARGO_PKG_VERSION"));
+    let page = clap_mangen::Man::new(help::command()).title("CNSENTER").section("1").date("").source(source);
     page.render_title(&mut out)?;
     page.render_name_section(&mut out)?;
     page.render_synopsis_section(&mut out)?;
+    let described = format!("{}.\n{}", help::ABOUT, help::TARGETS).replace('-', "\\-");
+    writeln!(out, ".SH DESCRIPTION\n{described}")?;
     page.render_options_section(&mut out)?;
     writeln!(out, ".SH EXAMPLES")?;
     for (line, what) in help::EXAMPLES {
@@ -44,11 +66,19 @@ fn man() -> anyhow::Result<()> {
     for (name, what) in [
         ("DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG", "as docker(1) has them"),
         ("SHELL", "what is run where no program is named"),
+        ("TERM", "handed on to a program among a container's files"),
         ("NO_COLOR", "no colour in messages"),
     ] {
         writeln!(out, ".TP\n.B {name}\n{what}")?;
     }
-    writeln!(out, ".SH FILES\n.TP\n.I /run/docker/netns\nthe network namespaces that Docker keeps")?;
+    writeln!(out, ".SH FILES")?;
+    for (file, what) in [
+        ("/run/docker/netns", "the network namespaces that Docker keeps"),
+        ("/var/run/docker.sock", "the engine, unless something else is said"),
+        ("~/.docker/config.json, ~/.docker/contexts", "the Docker client's contexts"),
+    ] {
+        writeln!(out, ".TP\n.I {file}\n{what}")?;
+    }
     writeln!(out, ".SH \"SEE ALSO\"\nnsenter(1), setns(2), namespaces(7), docker(1), ip\\-netns(8)")?;
     Ok(())
 }

@@ -6,7 +6,8 @@ use clap::{Arg, ArgAction, ColorChoice, Command};
 
 use super::options::{OPTIONS, Value};
 
-const ABOUT: &str = "Name a container, choose the namespaces, run a program there";
+/// What it is for, in a line.
+pub const ABOUT: &str = "Name a container, choose the namespaces, run a program there";
 
 const USAGE: &str = "cnsenter [OPTION...] [TARGET] [--] [PROGRAM [ARGUMENT...]]";
 
@@ -20,14 +21,16 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("cnsenter -n -t 6700 ip address", "by pid: every nsenter line works as it stands"),
 ];
 
-const TARGETS: &str = "\
+/// What TARGET is.
+pub const TARGETS: &str = "\
 TARGET is a container's name, ID or unique ID prefix, or docker://NAME. Where every
 namespace has a file (--net=FILE) or -t names a process, there is none, and the first
 word is the program. Without a program, a shell is run.";
 
 const STATUS: &str = "\
 Exit status: the program's; 128+N if signal N ended it; 127 no such program;
-126 it cannot be executed; 125 cnsenter's own failure (1 with -t PID, as nsenter).";
+126 it is there and cannot be executed; 125 cnsenter's own failure (1 with -t PID or
+files alone, as nsenter).";
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -69,7 +72,7 @@ pub fn help(long: bool) -> clap::builder::StyledStr {
     let command = command();
     let command = match long {
         true => command.after_help(format!("{TARGETS}\n\nExamples:\n{}\n{STATUS}", examples())),
-        false => command.after_help("cnsenter --help shows examples, too."),
+        false => command.after_help("cnsenter --help explains TARGET and shows examples, too."),
     };
     command.clone().render_help()
 }

@@ -106,7 +106,7 @@ impl Group {
             Self::Namespaces => "Namespaces (none given: all of the container's)",
             Self::Program => "The program",
             Self::Engine => "The engine",
-            Self::Other => "Other",
+            Self::Other => "General",
         }
     }
 }
@@ -208,14 +208,21 @@ pub const OPTIONS: &[Opt] = &[
         Group::Program,
         "Keep the capabilities that the user namespace gives",
     ),
-    nsenter(Id::Root, 'r', "root", Value::Optional("DIR"), Group::Program, "Set the root folder, or take the target's"),
+    nsenter(
+        Id::Root,
+        'r',
+        "root",
+        Value::Optional("DIR"),
+        Group::Program,
+        "Change the root folder to this one, or to the target's",
+    ),
     nsenter(
         Id::Wd,
         'w',
         "wd",
         Value::Optional("DIR"),
         Group::Program,
-        "Set the working directory, or take the target's",
+        "Start in this folder of the caller's, or in the target's",
     ),
     nsenter(
         Id::Wdns,
@@ -223,7 +230,7 @@ pub const OPTIONS: &[Opt] = &[
         "wdns",
         Value::Optional("DIR"),
         Group::Program,
-        "Set the working directory, as it is inside",
+        "Start in this folder, looked up once inside",
     ),
     nsenter(Id::Env, 'e', "env", Value::None, Group::Program, "Take the environment that the target was started with"),
     long(
@@ -252,7 +259,7 @@ pub const OPTIONS: &[Opt] = &[
         value: Value::Required("SOCKET"),
         group: Group::Engine,
         of_nsenter: false,
-        help: "The engine's socket, unix://PATH [default: DOCKER_HOST]",
+        help: "The engine's socket [default: DOCKER_HOST, else the context's]",
     },
     long(
         false,

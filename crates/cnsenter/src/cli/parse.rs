@@ -98,7 +98,10 @@ fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result
             }
         };
         if value.as_ref().is_some_and(|value| value.is_empty()) && matches!(option.value, Value::Optional(_)) {
-            let hint = format!("{spelled} alone takes the target's; is a variable empty?");
+            let hint = match option.id {
+                Id::Wdns => "it takes a folder; is a variable empty?".to_owned(),
+                _ => format!("{spelled} alone takes the target's; is a variable empty?"),
+            };
             return Err(UsageError {
                 as_nsenter: true,
                 ..hinted(format!("option {spelled} has an empty value"), hint)
