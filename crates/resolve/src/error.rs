@@ -72,6 +72,9 @@ pub enum Error {
     /// The container runs, and the engine keeps no file for its network.
     #[error("the engine names no sandbox file for container {0}")]
     NoSandbox(String),
+    /// The netns folder cannot be read.
+    #[error("cannot read {}: permission denied", .0.display())]
+    Folder(PathBuf),
     /// The netns folder has a chain of `--network container:…` that does not end.
     #[error("the network of container {0} refers to itself")]
     NetworkLoop(String),

@@ -1,6 +1,7 @@
 //! The engine's netns folder: which file is whose network. Joining one belongs to `enter`; the containers themselves
 //! are asked of `runtime`.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,8 @@ pub(crate) enum Visibility {
     PlainFile,
     /// Nothing.
     Missing,
+    /// We may not look.
+    Forbidden,
 }
 
 /// The file system of namespaces, statfs(2).
@@ -70,6 +73,7 @@ pub(crate) fn visibility(file: &Path) -> Visibility {
     match rustix::fs::statfs(file) {
         Ok(found) if found.f_type == NSFS_MAGIC => Visibility::Namespace,
         Ok(_) => Visibility::PlainFile,
+        Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Visibility::Forbidden,
         Err(_) => Visibility::Missing,
     }
 }
@@ -83,7 +87,7 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox
     let container = match engine.inspect(reference) {
         Ok(container) => container,
         Err(Error::NoSuchContainer { similar, .. }) if reference.runtime.is_none() => {
-            return match one_of(&reference.name, files(&reference.name))? {
+            return match one_of(&reference.name, files(&reference.name)?)? {
                 Some(file) => Ok(of_file(file, None)),
                 None => {
                     let folder = Some(PathBuf::from(DEFAULT_FOLDER));
@@ -101,10 +105,10 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox
 
 /// The engine cannot say whether the name is a container's. A file of exactly that name is taken all the same.
 fn without_engine(reference: &Reference, error: Error) -> Result<Sandbox, Error> {
-    let exact = || files(&reference.name).into_iter().find(|found| found.exact);
+    let exact = || Some(files(&reference.name).ok()?.into_iter().find(|found| found.exact)?.file);
     match error {
         Error::Engine { .. } if reference.runtime.is_none() => match exact() {
-            Some(found) => Ok(of_file(found.file, Some(error.to_string()))),
+            Some(file) => Ok(of_file(file, Some(error.to_string()))),
             None => Err(error),
         },
         error => Err(error),
@@ -119,7 +123,9 @@ fn check_for_rivals(word: &str, container: &Container) -> Result<(), Error> {
         Network::Sandbox(key) | Network::Host(key) => key.file_name() == file.file_name(),
         Network::Container(_) | Network::None => false,
     };
-    let mut rivals = files(word).into_iter().filter(|found| found.exact >= exact && !theirs(&found.file)).peekable();
+    // Whoever may not look will not join either.
+    let files = files(word).unwrap_or_default();
+    let mut rivals = files.into_iter().filter(|found| found.exact >= exact && !theirs(&found.file)).peekable();
     if rivals.peek().is_none() {
         return Ok(());
     }
@@ -167,7 +173,8 @@ fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error>
 
 /// Where the file is a namespace for this process.
 fn locate(recorded: PathBuf, listener: Option<i32>) -> SandboxFile {
-    if visibility(&recorded) == Visibility::Namespace {
+    // Whoever may not look is told so when the file is opened.
+    if matches!(visibility(&recorded), Visibility::Namespace | Visibility::Forbidden) {
         return SandboxFile { visible: Some(recorded.clone()), recorded };
     }
     let visible = through_daemon(&recorded, listener).filter(|path| visibility(path) == Visibility::Namespace);
@@ -205,10 +212,14 @@ struct Found {
 }
 
 /// The files of the engine's folder that `word` stands for.
-fn files(word: &str) -> Vec<Found> {
-    let Ok(entries) = std::fs::read_dir(DEFAULT_FOLDER) else { return Vec::new() };
+fn files(word: &str) -> Result<Vec<Found>, Error> {
+    let entries = match std::fs::read_dir(DEFAULT_FOLDER) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(Error::Folder(DEFAULT_FOLDER.into())),
+        Err(_) => return Ok(Vec::new()),
+    };
     let names: Vec<_> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    matching(word, &names)
+    Ok(matching(word, &names))
 }
 
 /// The files that `word` stands for: by name, by sandbox ID, by the beginning of one.

@@ -154,7 +154,7 @@ const NEWEST_SCRIPT: &str = r#"
 root=$1 run=$2 data=$3
 mount --make-rprivate /
 mount --bind "$root" "$root"
-mkdir -p "$root$run" "$root$data" "$root/host"
+mkdir -p "$root$data" "$root/host"
 for dir in /proc /sys /dev; do mount --rbind "$dir" "$root$dir"; done
 mount -t tmpfs tmpfs "$root/run"
 mkdir -p "$root$run"

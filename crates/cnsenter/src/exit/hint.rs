@@ -53,6 +53,7 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         ResolveError::NoSuchContext { .. } => "docker context ls lists them".to_owned(),
         ResolveError::Configuration { .. } => "-H unix:///var/run/docker.sock does without it".to_owned(),
         ResolveError::NotRunning(container) => state(container),
+        ResolveError::Folder(_) => sudo(words),
         ResolveError::NoSandbox(_) => "--net joins the network of its process".to_owned(),
         ResolveError::NetworkLoop(name) => format!("docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {name}"),
         ResolveError::Executor(_) => return None,
@@ -120,8 +121,8 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
     Some(match error {
         EnterError::NoProcess(_) | EnterError::Impostor { .. } => match container {
             Some(container) => format!(
-                "nothing was entered; if docker ps shows {} running, the engine's processes are not those of this \
-                 machine: a virtual machine (Docker Desktop), or another pid namespace",
+                "nothing was entered; try again. If it stays so while docker ps shows {} running, the engine's processes \
+                 are not this machine's: a virtual machine (Docker Desktop), or another pid namespace",
                 container.name
             ),
             None => "nothing was entered; ps -e lists the processes that there are".to_owned(),
