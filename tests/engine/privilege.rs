@@ -69,6 +69,27 @@ fn a_member_of_the_docker_group_is_told_what_is_missing() -> Result<()> {
 }
 
 #[test]
+fn a_file_that_may_not_be_seen_is_not_called_missing() -> Result<()> {
+    let web = container()?;
+    let key = web.sandbox_key()?;
+    let file = Path::new(&key).file_name().context("no file")?.to_string_lossy().into_owned();
+    let (_folder, cnsenter) = copy_for_everybody()?;
+    let (_proxy, on) = engine_of_group()?;
+    let groups = format!("--groups={GROUP}");
+    let ls = output::run(Command::new("setpriv").args(["--reuid", NOBODY, "--clear-groups", "ls", &key]))?;
+    assert_eq!(ls.code, Some(2), "everybody can see into the folder: {ls:?}");
+    for target in [web.name(), &file] {
+        let output = as_nobody(&cnsenter, &groups, &["-H", &on, "--sandbox", target, "true"])?;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(125), ""), "{target}: {output:?}");
+        assert!(output.stderr.contains("ermission denied"), "{target}: {output:?}");
+        assert!(!output.stderr.contains("is not a namespace in this mount namespace"), "{target}: {output:?}");
+        assert!(!output.stderr.contains("no such container"), "{target}: {output:?}");
+        assert!(output.stderr.contains("\nhint: joining namespaces needs CAP_SYS_ADMIN, "), "{target}: {output:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_forbidden_socket_is_said_to_be_forbidden() -> Result<()> {
     let web = container()?;
     let (_folder, cnsenter) = copy_for_everybody()?;

@@ -23,8 +23,8 @@ fn container() -> Result<Container> {
 /// The hint, whatever it was that was not entered.
 fn nothing_entered(container: &Container) -> String {
     format!(
-        "nothing was entered; if docker ps shows {} running, the engine's processes are not those of this machine: \
-         a virtual machine (Docker Desktop), or another pid namespace",
+        "nothing was entered; try again. If it stays so while docker ps shows {} running, the engine's processes are \
+         not this machine's: a virtual machine (Docker Desktop), or another pid namespace",
         container.name()
     )
 }

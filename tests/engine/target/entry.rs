@@ -47,6 +47,24 @@ fn what_was_not_asked_for_is_not_entered() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn namespaces_that_a_container_shares_are_no_obstacle() -> Result<()> {
+    let owner = container(&["--ipc", "shareable"])?;
+    let of_owner = format!("container:{}", owner.name());
+    let script = namespaces();
+    let script = script.each_ref().map(String::as_str);
+    for shared in [
+        &["--pid", "host", "--ipc", "host", "--uts", "host", "--network", "none"][..],
+        &["--pid", &of_owner, "--ipc", &of_owner, "--network", &of_owner],
+    ] {
+        let guest = Container::run(image::busybox()?, shared, &["sleep", "1000"])?;
+        let by_docker = guest.exec(&[], &script)?;
+        assert_eq!(quiet([guest.name()].iter().chain(&script))?, by_docker, "{shared:?}");
+        assert_eq!(quiet(["-a", guest.name()].iter().chain(&script))?, by_docker, "{shared:?}");
+    }
+    Ok(())
+}
+
 fn environment(text: &str) -> Vec<&str> {
     let mut lines: Vec<_> = text.lines().collect();
     lines.sort_unstable();
