@@ -6,14 +6,14 @@ mod life;
 mod signals;
 mod terminal;
 
-use std::io::{BufRead, BufReader};
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use testbed::wait;
 
 use crate::spellings::sides::{Side, children};
@@ -21,75 +21,91 @@ use crate::spellings::sides::{Side, children};
 /// Long enough for a busy machine, and short of what a person would call hanging.
 const LIMIT: Duration = Duration::from_secs(10);
 
-fn pid_of(number: u32) -> Result<Pid> {
-    Pid::from_raw(number.cast_signed()).context("pid 0")
-}
-
 /// A command that has said `ready`, with the processes below it; all are killed when dropped.
 struct Running {
     child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    /// From the child down to the program.
-    chain: Vec<u32>,
+    output: ChildStdout,
+    /// From the child down to the program, each with what holds it, whatever becomes of its pid.
+    chain: Vec<(u32, OwnedFd)>,
 }
 
 impl Running {
     /// Runs a script, which has to say `ready`, in a shell of its own below the side's program.
     fn start(side: &Side, options: &[&str], script: &str) -> Result<Running> {
-        let words = [options, &["bash", "-c", script]].concat();
-        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        Self::spawn(&mut side.command(&words))
+        Self::spawn(&mut side.command(&owned(&[options, &["bash", "-c", script]].concat())))
     }
 
     fn spawn(command: &mut Command) -> Result<Running> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().context("no pipe")?);
-        let mut line = String::new();
-        output.read_line(&mut line)?;
-        let mut chain = vec![child.id()];
-        while let Some(below) = chain.last().and_then(|lowest| children(*lowest).first().copied()) {
-            chain.push(below);
+        let output = child.stdout.take().context("no pipe")?;
+        let chain = vec![(child.id(), hold(child.id())?)];
+        let mut running = Running { child, output, chain };
+        let line = running.read(Some(b'\n'))?;
+        while let Some(below) = children(running.lowest()).first() {
+            running.chain.push((*below, hold(*below)?));
         }
-        let running = Running { child, output, chain };
         ensure!(line == "ready\n", "it said {line:?} and not ready");
         Ok(running)
     }
 
-    /// The process below the child, if there is one: the keeper under cnsenter, the program under nsenter.
-    fn below(&self, depth: usize) -> Result<Pid> {
-        pid_of(*self.chain.get(depth).with_context(|| format!("no process {depth} below: {:?}", self.chain))?)
+    fn pid(&self, depth: usize) -> Result<u32> {
+        Ok(self.chain.get(depth).with_context(|| format!("no process {depth}: {:?}", self.chain))?.0)
     }
 
-    fn lowest(&self) -> Result<Pid> {
-        self.below(self.chain.len() - 1)
+    /// The program.
+    fn lowest(&self) -> u32 {
+        self.chain.last().map_or(0, |(pid, _)| *pid)
     }
 
-    fn first(&self) -> Result<Pid> {
-        self.below(0)
+    fn kill(&self, depth: usize, signal: Signal) -> Result<()> {
+        let (_, pidfd) = self.chain.get(depth).with_context(|| format!("no process {depth}: {:?}", self.chain))?;
+        Ok(pidfd_send_signal(pidfd, signal)?)
+    }
+
+    fn kill_lowest(&self, signal: Signal) -> Result<()> {
+        self.kill(self.chain.len() - 1, signal)
+    }
+
+    /// Whether it ends soon.
+    fn ends(&self, depth: usize, limit: Duration) -> Result<bool> {
+        let (_, pidfd) = self.chain.get(depth).with_context(|| format!("no process {depth}: {:?}", self.chain))?;
+        ready(pidfd.as_fd(), limit)
+    }
+
+    /// Reads what it says, to the end or to this byte.
+    fn read(&mut self, last: Option<u8>) -> Result<String> {
+        let mut bytes = Vec::new();
+        while last.is_none() || bytes.last().copied() != last {
+            ensure!(ready(self.output.as_fd(), LIMIT)?, "it says no more than {:?}", String::from_utf8_lossy(&bytes));
+            let mut byte = [0];
+            if self.output.read(&mut byte)? == 0 {
+                break;
+            }
+            bytes.extend(byte);
+        }
+        Ok(String::from_utf8(bytes)?)
     }
 
     /// What it says from now on, and how the child ends.
     fn finish(mut self) -> Result<(String, ExitStatus)> {
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut self.output, &mut text)?;
+        let text = self.read(None)?;
+        ensure!(self.ends(0, LIMIT)?, "it does not end, after {text:?}");
         Ok((text, self.child.wait()?))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // From below, while the parents still hold their children's pids; a parent that is stopped cannot end otherwise.
-        for pid in self.chain.iter().rev() {
-            let parent_lives = *pid == self.child.id() || state(*pid).is_some();
-            if let (true, Ok(pid)) =
-                (parent_lives && self.child.try_wait().is_ok_and(|ended| ended.is_none()), pid_of(*pid))
-            {
-                let _ = kill_process(pid, Signal::KILL);
-            }
+        // From below: a parent that is stopped would not see its child's end.
+        for (_, pidfd) in self.chain.iter().rev() {
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
         }
-        let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// The letter of a process's state, `T` for a stopped one; nothing once it is gone.
@@ -102,12 +118,14 @@ fn until_state(pid: u32, wanted: impl Fn(Option<char>) -> bool, what: &str) -> R
     wait::until(LIMIT, what, || wanted(state(pid)).then_some(()))
 }
 
-/// Holds a process, so that its end is an event.
-fn hold(pid: Pid) -> Result<OwnedFd> {
+/// Holds a process, so that its end is an event, and its pid not another's.
+fn hold(pid: u32) -> Result<OwnedFd> {
+    let pid = Pid::from_raw(pid.cast_signed()).context("pid 0")?;
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-fn ends_within(pidfd: &OwnedFd, limit: Duration) -> Result<bool> {
+/// Whether there is something to read, or a process has ended, before the limit.
+fn ready(fd: BorrowedFd<'_>, limit: Duration) -> Result<bool> {
     let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
-    Ok(poll(&mut [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)], Some(&limit))? > 0)
+    Ok(poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&limit))? > 0)
 }

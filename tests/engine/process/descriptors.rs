@@ -6,6 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use testbed::{Container, Scratch, image, output};
 
+use super::owned;
 use crate::spellings::sides::{Side, Sides, Target, each, fill};
 
 /// A caller with descriptors that were left open.
@@ -63,7 +64,7 @@ fn the_standard_three_are_those_that_were_given() -> Result<()> {
     for options in [&["-n", "-t", &pid][..], &["-p", "-t", &pid], &["-m", "-t", &pid], &["-a", "-t", &pid]] {
         let mut seen = Vec::new();
         for side in sides.four() {
-            let words: Vec<_> = options.iter().chain(&["sh", "-c", script]).map(|word| (*word).to_owned()).collect();
+            let words = owned(&[options, &["sh", "-c", script]].concat());
             let (out, err) = (std::fs::File::create(path("out"))?, std::fs::File::create(path("err"))?);
             let stdin = std::fs::File::open(path("in"))?;
             let status = side.command(&words).stdin(stdin).stdout(out).stderr(err).status()?;
@@ -82,8 +83,7 @@ fn the_standard_three_are_those_that_were_given() -> Result<()> {
             );
             let mut seen = Vec::new();
             for side in [sides.newest(), sides.ours(), sides.debian()] {
-                let words: Vec<_> =
-                    options.iter().chain(&["bash", "-c", &script]).map(|word| (*word).to_owned()).collect();
+                let words = owned(&[options, &["bash", "-c", &script]].concat());
                 output::run(&mut side.below(&["bash", "-c", &outer, "bash"], &words))?;
                 seen.push(std::fs::read_to_string(&told)?);
                 std::fs::remove_file(&told)?;
@@ -101,7 +101,7 @@ fn a_mebibyte_of_any_bytes_goes_through_both_ways() -> Result<()> {
     let bytes: Vec<u8> = (0..1_u32 << 20).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let sides = Sides::new()?;
     for options in [&["-n", "-t", &pid][..], &["-p", "-t", &pid], &["-m", "-t", &pid], &["-a", "-t", &pid]] {
-        let words: Vec<_> = options.iter().chain(&["cat"]).map(|word| (*word).to_owned()).collect();
+        let words = owned(&[options, &["cat"]].concat());
         let mut child = sides.ours().command(&words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (mut stdin, given) = (child.stdin.take().context("no pipe")?, bytes.clone());
         // Both at once, since a pipe holds 64 KiB only.

@@ -4,10 +4,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 use testbed::{Container, engine, image, wait};
 
-use super::{LIMIT, Running, ends_within, hold, until_state};
+use super::{LIMIT, Running, owned, until_state};
 use crate::spellings::sides::{Side, Sides, Target, children};
 
 /// Never asks for anything, never ends.
@@ -28,11 +28,11 @@ fn the_program_is_the_process_that_was_started() -> Result<()> {
         for side in [sides.newest(), sides.ours(), sides.linked()] {
             let running = Running::start(side, options, SLEEPS)?;
             ensure!(running.chain.len() == 1, "{} {options:?}: {:?}", side.name, running.chain);
-            let command = format!("/proc/{}/cmdline", running.chain[0]);
+            let command = format!("/proc/{}/cmdline", running.pid(0)?);
             wait::until(LIMIT, "the program", || {
                 std::fs::read_to_string(&command).is_ok_and(|text| text.starts_with("sleep\0")).then_some(())
             })?;
-            let tasks = std::fs::read_dir(format!("/proc/{}/task", running.chain[0]))?.count();
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", running.pid(0)?))?.count();
             ensure!(tasks == 1, "{tasks} threads");
         }
     }
@@ -40,7 +40,7 @@ fn the_program_is_the_process_that_was_started() -> Result<()> {
     for (side, processes) in [(sides.newest(), 2), (sides.ours(), 3), (sides.linked(), 3)] {
         let running = Running::start(side, &["-p", "-t", &pid], SLEEPS)?;
         ensure!(running.chain.len() == processes, "{}: {:?}", side.name, running.chain);
-        ensure!(running.chain.iter().all(|pid| children(*pid).len() <= 1), "{:?}", running.chain);
+        ensure!(running.chain.iter().all(|(pid, _)| children(*pid).len() <= 1), "{:?}", running.chain);
     }
     Ok(())
 }
@@ -59,23 +59,20 @@ fn the_program_dies_with_those_that_wait_for_it() -> Result<()> {
         // The caller, then the keeper.
         for depth in [0, 1] {
             let running = Running::start(sides.ours(), options, SLEEPS)?;
-            let (program, keeper) = (hold(running.lowest()?)?, hold(running.below(1)?)?);
-            kill_process(running.below(depth)?, Signal::KILL)?;
-            ensure!(ends_within(&program, LIMIT)?, "{options:?}: the program outlived process {depth}");
-            ensure!(ends_within(&keeper, LIMIT)?, "{options:?}: the keeper is left");
+            running.kill(depth, Signal::KILL)?;
+            ensure!(running.ends(2, LIMIT)?, "{options:?}: the program outlived process {depth}");
+            ensure!(running.ends(1, LIMIT)?, "{options:?}: the keeper outlived process {depth}");
             let (_, status) = running.finish()?;
             ensure!(status.signal() == Some(9), "{options:?}: {status:?}");
         }
     }
     // The control: under nsenter it lives on.
     let running = Running::start(sides.newest(), &["-p", "-t", &pid], SLEEPS)?;
-    let (program, lowest) = (hold(running.lowest()?)?, running.lowest()?);
-    kill_process(running.first()?, Signal::KILL)?;
-    let nsenter = hold(running.first()?)?;
-    ensure!(ends_within(&nsenter, LIMIT)?);
-    let outlived = !ends_within(&program, Duration::ZERO)?;
-    kill_process(lowest, Signal::KILL)?;
-    ensure!(outlived, "nsenter's child died with it: this defect is no more");
+    running.kill(0, Signal::KILL)?;
+    ensure!(
+        running.ends(0, LIMIT)? && !running.ends(1, Duration::ZERO)?,
+        "nsenter's child died with it: it was mended"
+    );
     Ok(())
 }
 
@@ -85,11 +82,10 @@ fn nothing_is_left_when_the_program_ends() -> Result<()> {
     let pid = target.pid().to_string();
     let sides = Sides::new()?;
     let running = Running::start(sides.ours(), &["-p", "-t", &pid], "echo ready; exec sleep 1000")?;
-    let chain = running.chain.clone();
-    let (program, keeper) = (running.lowest()?, hold(running.below(1)?)?);
-    kill_process(program, Signal::TERM)?;
+    let chain = [running.pid(0)?, running.pid(1)?, running.pid(2)?];
+    running.kill(2, Signal::TERM)?;
     let (_, status) = running.finish()?;
-    ensure!(status.signal() == Some(15) && ends_within(&keeper, LIMIT)?, "{status:?}");
+    ensure!(status.signal() == Some(15), "{status:?}");
     for pid in chain {
         until_state(pid, |state| state.is_none(), "no zombie")?;
     }
@@ -104,19 +100,18 @@ fn a_stopped_one_stops_its_parent_and_goes_on_with_it() -> Result<()> {
     for side in sides.four() {
         // The program stops itself, as at Ctrl-Z; and it is stopped from outside.
         let stops = Running::start(side, &["-p", "-t", &pid], "echo ready; kill -STOP $$; echo again; exit 4")?;
-        let first = stops.chain[0];
-        until_state(first, |state| state == Some('T'), "a stopped parent")?;
-        kill_process(stops.first()?, Signal::CONT)?;
+        until_state(stops.pid(0)?, |state| state == Some('T'), "a stopped parent")?;
+        stops.kill(0, Signal::CONT)?;
         let (text, status) = stops.finish()?;
         ensure!(text == "again\n" && status.code() == Some(4), "{}: {text:?} {status:?}", side.name);
 
         let stopped = Running::start(side, &["-p", "-t", &pid], SLEEPS)?;
-        let lowest = *stopped.chain.last().unwrap_or(&0);
-        kill_process(stopped.lowest()?, Signal::STOP)?;
-        until_state(stopped.chain[0], |state| state == Some('T'), "a stopped parent")?;
-        kill_process(stopped.first()?, Signal::CONT)?;
+        let lowest = stopped.lowest();
+        stopped.kill_lowest(Signal::STOP)?;
+        until_state(stopped.pid(0)?, |state| state == Some('T'), "a stopped parent")?;
+        stopped.kill(0, Signal::CONT)?;
         until_state(lowest, |state| state == Some('S'), "a program that goes on")?;
-        kill_process(stopped.lowest()?, Signal::KILL)?;
+        stopped.kill_lowest(Signal::KILL)?;
         ensure!(stopped.finish()?.1.signal() == Some(9), "{}", side.name);
     }
     Ok(())
@@ -126,11 +121,10 @@ fn a_stopped_one_stops_its_parent_and_goes_on_with_it() -> Result<()> {
 fn remove_under(side: &Side, options: &[&str]) -> Result<(Duration, Result<String>)> {
     let container = Container::run(image::busybox()?, &["--network", "none"], &["sleep", "1000"])?;
     let pid = container.pid()?.to_string();
-    let words = [options, &["-t", &pid, "sh", "-c", SLEEPS]].concat();
-    let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+    let words = owned(&[options, &["-t", &pid, "sh", "-c", SLEEPS]].concat());
     let running = Running::spawn(&mut side.command(&words))?;
-    kill_process(running.first()?, Signal::STOP)?;
-    until_state(running.chain[0], |state| state == Some('T'), "a stopped caller")?;
+    running.kill(0, Signal::STOP)?;
+    until_state(running.pid(0)?, |state| state == Some('T'), "a stopped caller")?;
     let start = Instant::now();
     let removed = engine::docker(&["rm", "--force", container.id()]);
     let took = start.elapsed();

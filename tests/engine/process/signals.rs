@@ -20,7 +20,7 @@ fn a_signal_to_cnsenter_reaches_the_program() -> Result<()> {
             let script = format!("trap 'kill $!; echo got {number}; exit 7' {number}; sleep 1000 & echo ready; wait");
             let running = Running::start(sides.ours(), options, &script)?;
             output::stdout(
-                std::process::Command::new("kill").args([&format!("-{number}"), &running.chain[0].to_string()]),
+                std::process::Command::new("kill").args([&format!("-{number}"), &running.pid(0)?.to_string()]),
             )?;
             let (line, status) = running.finish()?;
             ensure!(line == format!("got {number}\n") && status.code() == Some(7), "{options:?}: {line:?} {status:?}");
@@ -37,9 +37,7 @@ fn without_a_handler_the_program_dies_of_it_and_so_do_we() -> Result<()> {
     let sides = Sides::new()?;
     for number in [1, 2, 10, 15, 34, 64] {
         let running = Running::start(sides.ours(), &["-p", "-t", &pid], "echo ready; exec sleep 1000")?;
-        output::stdout(
-            std::process::Command::new("kill").args([&format!("-{number}"), &running.chain[0].to_string()]),
-        )?;
+        output::stdout(std::process::Command::new("kill").args([&format!("-{number}"), &running.pid(0)?.to_string()]))?;
         let (_, status) = running.finish()?;
         ensure!(status.signal() == Some(number), "{number}: {status:?}");
     }
