@@ -234,6 +234,11 @@ fn what_getopt_refuses() -> Result<()> {
         let codes: Vec<_> = codes.map(|output| output.map(|output| output.code)).collect::<Result<_>>()?;
         ensure!(codes == [Some(1), Some(125), Some(1)], "{line}: {codes:?}");
     }
+    // Two targets: 2.42 takes the last of them, later ones refuse, as cnsenter does.
+    for side in [sides.ours(), sides.linked()] {
+        let output = output::run(&mut side.command(&fill("-t {pid} -t {pid} -n true", side, &places)))?;
+        ensure!(output.code == Some(1) && output.stderr.contains("only once"), "{}: {output:?}", side.name);
+    }
     // The trap that most people fall into has a way out named.
     for (line, hint) in [
         ("-mt {pid} true", "hint: -mt is -m with the file t; write -m -t"),

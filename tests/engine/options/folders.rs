@@ -157,7 +157,8 @@ fn the_cgroup_of_the_target() -> Result<()> {
         events.contains("frozen 1").then_some(())
     })?;
     let words = fill("-c -n -t {pid} true", sides.ours(), &places);
-    let output = output::run(&mut sides.ours().below(&unified, &words))?;
+    let bounded = [&["timeout", "--signal=KILL", "10"], &unified[..]].concat();
+    let output = output::run(&mut sides.ours().below(&bounded, &words))?;
     ensure!(output.code == Some(1) && output.stderr.contains("is frozen"), "{output:?}");
     Ok(())
 }
