@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::sched::CloneFlags;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::command::{Command, Environment};
@@ -247,9 +248,8 @@ impl Opened {
 /// setns(2) refuses user and mount namespaces to a process of more than one thread, and would move only one thread
 /// into the others.
 fn assert_one_thread() -> Result<(), Error> {
-    // `.`, `..` and a folder for each thread.
-    let tasks = rustix::fs::stat("/proc/self/task").map_err(Error::system("cannot count threads in /proc"))?;
-    if tasks.st_nlink == 3 { Ok(()) } else { Err(Error::Threads) }
+    // unshare(2): undoing what one thread does not have does nothing, and with more of them it is EINVAL.
+    nix::sched::unshare(CloneFlags::CLONE_THREAD).map_err(|_| Error::Threads)
 }
 
 fn open_of_process(process: &Process, namespace: Namespace) -> Result<OwnedFd, Error> {
