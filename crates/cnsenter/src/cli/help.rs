@@ -1,5 +1,5 @@
 //! The command line as clap knows it: for the help, the man page and the completions. Nothing of it runs on the way
-//! from argv to exec, where building it costs more than the parser (docs/performance.md).
+//! from argv to exec, where building it costs more than the parser (docs/architecture.md, under "Start-up").
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ColorChoice, Command};

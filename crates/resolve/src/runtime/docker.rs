@@ -53,12 +53,8 @@ impl Engine {
             Err(error) => return Err(Error::Engine { failure: system(&error), origin }),
         };
         let listener = transport::listener(&connection);
-        let executor = tokio::runtime::Builder::new_current_thread()
-            .on_thread_park(transport::while_idle)
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(Error::Executor)?;
+        let executor =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Executor)?;
         match transport::client(socket, connection) {
             Ok(docker) => Ok(Self { origin, listener, docker, executor, timeout: settings.timeout, deadline }),
             Err(error) => Err(Error::Engine { failure: failure(&error), origin }),

@@ -1,15 +1,13 @@
 //! The unix socket under bollard. What is asked over it, and what the answers mean, belongs in `docker.rs`.
 //!
 //! bollard's own transport pools connections and finds hosts by URL; for one question to one socket that costs more
-//! than the question (docs/performance.md).
+//! than the question (docs/architecture.md, under "Start-up").
 
-use std::cell::Cell;
 use std::io;
 use std::os::unix::net::UnixStream as Connection;
 use std::sync::Mutex;
 
 use bollard::errors::Error;
-use bollard::models::ContainerInspectResponse;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use hyper::client::conn::http1::handshake;
 use hyper::header::{HOST, HeaderValue};
@@ -66,22 +64,3 @@ fn address(mut request: BollardRequest) -> Result<BollardRequest, Error> {
     request.headers_mut().insert(HOST, HeaderValue::from_static("docker"));
     Ok(request)
 }
-
-thread_local! {
-    static IDLE: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Called when the executor has nothing to do. The second time, the question has been sent and the engine thinks: long
-/// enough to have the code and memory for its answer ready when it comes. That is worth a tenth of the way from argv to
-/// exec (docs/performance.md), and nothing else depends on it.
-pub(super) fn while_idle() {
-    let times = IDLE.get();
-    IDLE.set(times + 1);
-    if times == 1 {
-        let answer: Result<ContainerInspectResponse, _> = serde_json::from_str(ANSWER);
-        drop(std::hint::black_box(answer));
-    }
-}
-
-/// The outline of an answer.
-const ANSWER: &str = include_str!("answer.json");
