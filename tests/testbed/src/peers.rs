@@ -126,8 +126,14 @@ fn apt(folder: &Path) -> Command {
 
 /// The mirror of Debian's main archive that the machine itself uses.
 fn mirror() -> Result<String> {
-    let text = output::stdout(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]))?;
-    mirror_among(&text).context("no source of this machine's apt is Debian's main archive (a path ending in /debian)")
+    let known = || output::stdout(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]));
+    if let Some(mirror) = mirror_among(&known()?) {
+        return Ok(mirror);
+    }
+    // apt speaks only of sources whose lists it has, and a new machine has none.
+    output::stdout(Command::new("apt-get").arg("update"))?;
+    let none = "no source of this machine's apt is Debian's main archive (a path ending in /debian)";
+    mirror_among(&known()?).context(none)
 }
 
 fn mirror_among(uris: &str) -> Option<String> {
