@@ -52,7 +52,7 @@ fn act(args: &Args) -> Result<(), Failure> {
         enter::seal()?;
     }
     let resolved = without_sigpipe(|| resolve(args))?;
-    let planned = plan::plan(args, &resolved).map_err(Failure::Refused)?;
+    let planned = plan::plan(args, &resolved, std::env::var_os("TERM")).map_err(Failure::Refused)?;
     if args.action == Action::Print {
         return show_bytes(&print::print(&planned, &resolved)?);
     }

@@ -55,11 +55,11 @@ pub(crate) enum Refusal {
     Invisible(String),
 }
 
-/// Decides.
+/// Decides. `terminal` is the caller's TERM, the one thing of its environment that a container's programs get.
 ///
 /// # Errors
 /// [`Refusal`] where what was found cannot give what was asked for.
-pub(crate) fn plan(args: &Args, resolved: &Resolved) -> Result<Planned, Refusal> {
+pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>) -> Result<Planned, Refusal> {
     let mut notices = Vec::new();
     let mut plan = Plan {
         target: target(args, resolved)?,
@@ -85,7 +85,7 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved) -> Result<Planned, Refusal>
     if let Some(name) = uses_host_network(resolved, &plan) {
         notices.push(format!("container {name} uses the host's own network (--network host)"));
     }
-    let command = Command { environment: environment(args, resolved), program: program(args) };
+    let command = Command { environment: environment(args, resolved, terminal), program: program(args) };
     // A sandbox is joined by its file, whatever has become of the process.
     if !plan.takes_of_target() && command.environment != Environment::Target {
         plan.target = None;
@@ -172,14 +172,14 @@ fn sandbox_source(sandbox: &Sandbox, notices: &mut Vec<String>) -> Result<Source
 }
 
 /// Among a container's files its programs find its environment, not the host's.
-fn environment(args: &Args, resolved: &Resolved) -> Environment {
+fn environment(args: &Args, resolved: &Resolved, terminal: Option<OsString>) -> Environment {
     if args.env_of_target {
         return Environment::Target;
     }
     match resolved.container() {
         Some(container) if args.enters_files() && !args.keep_env && !args.raw => {
             let set = container.env.iter().any(|entry| entry.starts_with("TERM="));
-            let terminal = std::env::var_os("TERM").filter(|_| !set).map(|term| {
+            let terminal = terminal.filter(|_| !set).map(|term| {
                 let mut entry = OsString::from("TERM=");
                 entry.push(term);
                 entry

@@ -47,14 +47,9 @@ fn pass(opened: &mut Opened, select: impl Fn(Namespace) -> bool, errors: Errors)
     if !together.is_empty() {
         match through_pidfd(opened, together) {
             Ok(()) => {
-                opened.entered_files |= together.contains(ThreadNameSpaceType::MOUNT);
-                opened.namespaces.retain(|held| {
-                    let joined = held.file.is_none() && select(held.namespace);
-                    if joined {
-                        log_joined(held);
-                    }
-                    !joined
-                });
+                let joined = |held: &mut Held| held.file.is_none() && select(held.namespace);
+                let joined: Vec<_> = opened.namespaces.extract_if(.., joined).collect();
+                joined.iter().for_each(|held| opened.has_joined(held));
             }
             // A kernel that takes no pidfd (before 5.8) says EINVAL, to the first call. Later on /proc may be the
             // container's.
@@ -69,10 +64,7 @@ fn pass(opened: &mut Opened, select: impl Fn(Namespace) -> bool, errors: Errors)
             continue;
         };
         match move_into_thread_name_spaces(file.as_fd(), held.namespace.flag()) {
-            Ok(()) => {
-                opened.entered_files |= held.namespace == Namespace::Mount;
-                log_joined(&held);
-            }
+            Ok(()) => opened.has_joined(&held),
             Err(_) if held.already_ours => {}
             Err(_) if errors == Errors::AreForLater => opened.namespaces.push(held),
             Err(errno) => return Err(failed(&held, Failure::from(errno).0)),
@@ -95,17 +87,13 @@ fn one_by_one(opened: &mut Opened) -> Result<(), Error> {
             continue;
         }
         match through_pidfd(opened, held.namespace.flag()) {
-            Ok(()) => log_joined(&held),
+            Ok(()) => opened.has_joined(&held),
             Err(_) if held.already_ours => {}
             Err(Errno::ESRCH) => return Err(Error::NoProcess(opened.process.as_ref().map_or(0, |p| p.pid))),
             Err(errno) => return Err(failed(&held, errno)),
         }
     }
     Ok(())
-}
-
-fn log_joined(held: &Held) {
-    log::info!("joined the {} namespace of {}", held.namespace.name(), held.origin);
 }
 
 fn failed(held: &Held, errno: Errno) -> Error {
@@ -126,6 +114,7 @@ fn change_root(opened: &mut Opened) -> Result<(), Error> {
     let Some(root) = opened.root.take() else { return Ok(()) };
     rustix::process::fchdir(&root).map_err(Error::system("cannot enter the new root"))?;
     rustix::process::chroot(".").map_err(Error::system("cannot change root"))?;
+    opened.entered_files = true;
     // Nothing outside of the new root stays within reach: nsenter goes back to the working directory it had.
     rustix::process::chdir("/").map_err(Error::system("cannot enter the new root"))
 }

@@ -40,7 +40,7 @@ pub struct Opened {
     /// The host's `/proc`, for what is asked of it once ours may be the container's.
     pub(crate) proc: Option<OwnedFd>,
     cgroup: Option<OwnedFd>,
-    /// Whether a mount namespace has been joined, so that paths are the container's.
+    /// Whether a mount namespace has been joined, or the root changed, so that paths are the container's.
     pub(crate) entered_files: bool,
     /// Whether the user namespace is among those to join.
     pub(crate) user: bool,
@@ -112,6 +112,12 @@ impl Opened {
         let mut numbers: Vec<_> = all.map(AsRawFd::as_raw_fd).collect();
         numbers.sort_unstable();
         numbers
+    }
+
+    /// Notes that a namespace has been joined.
+    pub(crate) fn has_joined(&mut self, held: &Held) {
+        self.entered_files |= held.namespace == Namespace::Mount;
+        log::info!("joined the {} namespace of {}", held.namespace.name(), held.origin);
     }
 
     /// Whether carrying out the plan takes a fork: the pid namespace applies to children only.

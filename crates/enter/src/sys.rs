@@ -36,7 +36,7 @@ pub(crate) fn close_all_but(kept: &[RawFd]) {
                 return close_one_by_one(kept);
             }
         }
-        next = end.saturating_add(1);
+        next = next.max(end.saturating_add(1));
     }
 }
 
