@@ -94,7 +94,7 @@ fn settings(args: &Args) -> Settings {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let flag = args.context.clone().map(|name| Context { name, said_by: "--context" });
     let context = flag.or_else(|| variable("DOCKER_CONTEXT").map(|name| Context { name, said_by: "DOCKER_CONTEXT" }));
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker"));
+    let home = || variable("HOME").map(|home| Path::new(&home).join(".docker"));
     Settings {
         host: args.host.clone(),
         docker_host: variable("DOCKER_HOST"),

@@ -7,7 +7,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags};
 
 /// Called by the C library. It hands the arguments to `std::env` as well, which is where they are read.
 ///
@@ -23,7 +23,11 @@ pub extern "C" fn main(_count: c_int, _values: *const *const c_char) -> c_int {
 /// A descriptor that we open must not become the program's stdin, stdout or stderr because that one was closed.
 /// O_CLOEXEC: for the program it is closed again.
 fn fill_standard_descriptors() {
-    let open = || rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    // Without a /dev, memory does as well.
+    let open = || {
+        rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .or_else(|_| rustix::fs::memfd_create(c"null", MemfdFlags::CLOEXEC))
+    };
     // SAFETY: the borrowed numbers are only asked for their flags, and the kernel says EBADF for those that are closed.
     let closed = |fd| rustix::io::fcntl_getfd(unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }).is_err();
     while (0..3).any(closed) {

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use enter::{Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Target};
+use enter::{Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Target, WorkingDirectory};
 use resolve::{Container, Network, Sandbox, State};
 
 use crate::cli::{Args, NamespaceWord, TargetWord};
@@ -84,6 +84,12 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>)
     }
     if let Some(name) = uses_host_network(resolved, &plan) {
         notices.push(format!("container {name} uses the host's own network (--network host)"));
+    }
+    if let (Some(WorkingDirectory::Path(folder)), Some(_), true) =
+        (&plan.working_directory, resolved.container(), args.enters_files())
+    {
+        let folder = folder.display();
+        notices.push(format!("the working directory {folder} is the host's, among the container's files (-W: inside)"));
     }
     let command = Command { environment: environment(args, resolved, terminal), program: program(args) };
     // A sandbox is joined by its file, whatever has become of the process.

@@ -35,10 +35,8 @@ pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, e
     let names: Vec<_> =
         joins.iter().map(|(namespace, from)| format!("{} of {}", namespace.name(), origin(from, plan))).collect();
     comment(&mut out, &format!("joins: {}", names.join(", ")));
-    out.extend(
-        shlex::bytes::try_join(line(plan, &planned.command, &joins).iter().map(|word| word.as_bytes()))
-            .unwrap_or_default(),
-    );
+    let words: Vec<_> = line(plan, &planned.command, &joins).iter().map(|word| quoted(word)).collect();
+    out.extend(words.join(&b' '));
     out.push(b'\n');
     Ok(out)
 }
@@ -57,6 +55,27 @@ fn origin(from: &Source, plan: &Plan) -> String {
         Source::Id(id) => format!("ID {id}"),
         Source::Socket(fd) => format!("descriptor {fd} of process {pid}"),
     }
+}
+
+/// A word for a shell. Control characters, which a container's environment may hold and a terminal would obey, are
+/// written as printf(1) takes them; newlines and tabs do no harm between quotes.
+fn quoted(word: &OsStr) -> Vec<u8> {
+    let bytes = word.as_bytes();
+    let obeyed = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
+    // What a shell substitutes loses the newlines at its end.
+    if !bytes.iter().any(obeyed) || bytes.ends_with(b"\n") {
+        return shlex::bytes::try_quote(bytes).unwrap_or_default().into_owned();
+    }
+    let mut out = b"\"$(printf '%b' '".to_vec();
+    for byte in bytes {
+        match byte {
+            b'\'' | b'\\' => out.extend(format!("\\0{byte:03o}").into_bytes()),
+            byte if obeyed(byte) => out.extend(format!("\\0{byte:03o}").into_bytes()),
+            byte => out.push(*byte),
+        }
+    }
+    out.extend(b"')\"");
+    out
 }
 
 /// The path of our nsenter.

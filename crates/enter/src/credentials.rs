@@ -3,7 +3,7 @@
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
 use crate::Error;
@@ -23,6 +23,8 @@ pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
         None => (0, 0),
         Some(folder) => {
             let found = rustix::fs::fstat(folder).map_err(Error::system("cannot look at the target"))?;
+            // What a process leaves behind belongs to root, so it has to be there still.
+            rustix::fs::statat(folder, "comm", AtFlags::empty()).map_err(|_| Error::NoProcess(opened.pid()))?;
             (found.st_uid, found.st_gid)
         }
     };

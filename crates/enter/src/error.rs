@@ -106,6 +106,9 @@ pub enum Error {
     /// The process has more than one thread.
     #[error("cannot join namespaces from a process of several threads")]
     Threads,
+    /// Processes and namespaces are looked up there.
+    #[error("no /proc is mounted here")]
+    NoProc,
     /// Nothing can be started in a pid namespace whose init process has ended.
     #[error("the pid namespace has ended: its init process is gone")]
     PidNamespaceEnded,

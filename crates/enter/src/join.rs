@@ -89,7 +89,7 @@ fn one_by_one(opened: &mut Opened) -> Result<(), Error> {
         match through_pidfd(opened, held.namespace.flag()) {
             Ok(()) => opened.has_joined(&held),
             Err(_) if held.already_ours => {}
-            Err(Errno::ESRCH) => return Err(Error::NoProcess(opened.process.as_ref().map_or(0, |p| p.pid))),
+            Err(Errno::ESRCH) => return Err(Error::NoProcess(opened.pid())),
             Err(errno) => return Err(failed(&held, errno)),
         }
     }

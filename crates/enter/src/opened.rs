@@ -125,6 +125,11 @@ impl Opened {
         !plan.no_fork && self.namespaces.iter().any(|held| held.namespace == Namespace::Pid)
     }
 
+    /// The target's pid, for messages.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.as_ref().map_or(0, |process| process.pid)
+    }
+
     fn process(&self, for_what: &'static str) -> Result<&Process, Error> {
         self.process.as_ref().ok_or(Error::NoTarget(for_what))
     }
@@ -255,7 +260,11 @@ impl Opened {
 /// into the others.
 fn assert_one_thread() -> Result<(), Error> {
     // unshare(2): undoing what one thread does not have does nothing, and with more of them it is EINVAL.
-    nix::sched::unshare(CloneFlags::CLONE_THREAD).map_err(|_| Error::Threads)
+    match nix::sched::unshare(CloneFlags::CLONE_THREAD) {
+        Err(Errno::EINVAL) => Err(Error::Threads),
+        // A seccomp filter may forbid unshare(2): setns(2) has the last word then.
+        _ => Ok(()),
+    }
 }
 
 fn open_of_process(process: &Process, namespace: Namespace) -> Result<OwnedFd, Error> {

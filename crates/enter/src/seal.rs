@@ -3,6 +3,7 @@
 
 use std::ffi::{CString, OsString};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
@@ -20,7 +21,10 @@ const COPIED: &str = "cannot copy cnsenter into memory";
 /// (`vm.memfd_noexec`).
 pub fn seal() -> Result<(), Error> {
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    let own = File::open("/proc/self/exe").map_err(Error::system("cannot open /proc/self/exe"))?;
+    let own = File::open("/proc/self/exe").map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::NoProc,
+        _ => Error::system("cannot open /proc/self/exe")(error),
+    })?;
     if rustix::fs::fcntl_get_seals(&own).is_ok_and(|found| found.contains(seals)) {
         // The kernel has named the process after the memory.
         let _ = rustix::thread::set_name(c"cnsenter");

@@ -4,6 +4,10 @@
 //! There are two. The caller's own process is the one that a shell controls: it stops when the program stops. Its
 //! child, the keeper, joins the namespaces, forks the program and never stops, so that the program is always reaped.
 //! Whichever is killed takes those below along.
+//!
+//! Process groups know no pid namespaces: a program's `kill(0, …)` reaches every process of its group, on the host too.
+//! So the keeper has a group of its own, and the program has one unless a terminal is there, whose job control needs
+//! it in the caller's.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -11,13 +15,18 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{self, SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, waitpid};
+use rustix::fs::{Mode, OFlags};
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, wait};
 
 use crate::target::has_ended;
 use crate::{Error, sys};
 
 /// Our exit status where parent and child have lost each other; nobody is there to see it, as a rule.
 const LOST: i32 = 125;
+
+/// The mark of a signal that came from the terminal: sigqueue(3), `si_int`.
+const BY_TERMINAL: i32 = 0x747479;
 
 /// Which of the two waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +42,8 @@ pub(crate) enum Role {
 pub(crate) struct Leash {
     /// The parent; nothing on a kernel without pidfds.
     parent: Option<OwnedFd>,
+    /// Whether the caller has a controlling terminal.
+    terminal: bool,
 }
 
 impl Leash {
@@ -61,7 +72,8 @@ impl Leash {
 /// does. `above` is what the keeper itself hangs on.
 pub(crate) fn fork(role: Role, above: Option<&Leash>) -> Result<Leash, Error> {
     let own = rustix::process::getpid();
-    let leash = Leash { parent: rustix::process::pidfd_open(own, PidfdFlags::empty()).ok() };
+    let parent = rustix::process::pidfd_open(own, PidfdFlags::empty()).ok();
+    let leash = Leash { parent, terminal: above.map_or_else(has_terminal, |above| above.terminal) };
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: no handler is installed, a disposition that the caller may have left at "ignore" becomes the default one:
     // children that are ignored cannot be waited for.
@@ -71,14 +83,27 @@ pub(crate) fn fork(role: Role, above: Option<&Leash>) -> Result<Leash, Error> {
     let watched = watched_signals();
     signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut before))
         .map_err(Error::system("cannot hold signals"))?;
+    let (gate, open_gate) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(Error::system("cannot make a pipe"))?;
     let forked = sys::fork().map_err(|errno| match (role, errno) {
         // fork(2): the init process of the pid namespace has ended.
         (Role::Keeper, Errno::ENOMEM) => Error::PidNamespaceEnded,
         _ => Error::system("cannot fork")(errno),
     })?;
     match forked {
-        Some(child) => wait(child, role, above, &watched),
+        Some(child) => {
+            if role == Role::Keeper {
+                // Before the program may run, and be able to stop its group.
+                let _ = rustix::process::setpgid(None, None);
+            }
+            drop(open_gate);
+            attend(child, role, above, &watched)
+        }
         None => {
+            drop(open_gate);
+            let _ = rustix::io::read(&gate, &mut [0; 1]);
+            if role == Role::Keeper && !leash.terminal {
+                rustix::process::setpgid(None, None).map_err(Error::system("cannot make a process group"))?;
+            }
             signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
                 .map_err(Error::system("cannot release signals"))?;
             leash.tie()?;
@@ -104,7 +129,7 @@ fn watched_signals() -> SigSet {
     watched
 }
 
-fn wait(child: Pid, role: Role, above: Option<&Leash>, watched: &SigSet) -> Result<Leash, Error> {
+fn attend(child: Pid, role: Role, above: Option<&Leash>, watched: &SigSet) -> Result<Leash, Error> {
     let signals =
         SignalFd::with_flags(watched, SfdFlags::SFD_CLOEXEC).map_err(Error::system("cannot watch for signals"))?;
     keep_only(&signals, above);
@@ -115,21 +140,38 @@ fn wait(child: Pid, role: Role, above: Option<&Leash>, watched: &SigSet) -> Resu
             while let Some(status) = changed(child) {
                 act(status, child, role, above);
             }
-        } else if !(received.ssi_code == libc::SI_KERNEL && by_terminal(number) && shares_our_group(child)) {
-            sys::kill(child, number);
+            continue;
+        }
+        match role {
+            // Marked, so that the keeper can tell: the program has got it already if it is in the terminal's group.
+            Role::Caller if received.ssi_code == libc::SI_KERNEL && by_terminal(number) => {
+                sys::queue(child, number, BY_TERMINAL);
+            }
+            Role::Keeper
+                if received.ssi_code == libc::SI_QUEUE
+                    && received.ssi_int == BY_TERMINAL
+                    && is_in_group_of_parent(child) => {}
+            Role::Caller | Role::Keeper => sys::kill(child, number),
         }
     }
 }
 
-/// What a terminal sends to its whole foreground group, so that a child in it has got it already. SIGHUP is not one: it
-/// goes to the leader of the session alone.
+/// What a terminal sends to its whole foreground group. SIGHUP is not one: it goes to the leader of the session alone.
 fn by_terminal(number: i32) -> bool {
     const THESE: [i32; 6] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGWINCH];
     THESE.contains(&number)
 }
 
-fn shares_our_group(child: Pid) -> bool {
-    rustix::process::getpgid(Some(child)).is_ok_and(|group| group == rustix::process::getpgrp())
+fn is_in_group_of_parent(child: Pid) -> bool {
+    let group = |pid| rustix::process::getpgid(pid).ok();
+    let parent = rustix::process::getppid();
+    parent.is_some() && group(Some(child)) == group(parent)
+}
+
+fn has_terminal() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    // tty(4): there is none to open. Any other failure says nothing about it.
+    !matches!(rustix::fs::open("/dev/tty", flags, Mode::empty()), Err(rustix::io::Errno::NXIO))
 }
 
 /// While the program runs, its parents hold no descriptor that was opened for joining, or inherited.
@@ -141,11 +183,17 @@ fn keep_only(signals: &SignalFd, above: Option<&Leash>) {
     sys::close_all_but(&kept);
 }
 
+/// What became of the child, if anything did. All others are reaped on the way: a program can make its own threads
+/// children of its parent, by PTRACE_TRACEME, and ends only when those are gone.
 fn changed(child: Pid) -> Option<WaitStatus> {
-    match waitpid(Some(child), WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
-        Ok(found) => found.map(|(_, status)| status),
-        Err(rustix::io::Errno::INTR) => None,
-        Err(_) => std::process::exit(LOST),
+    let all = WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+    loop {
+        match wait(all | WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
+            Ok(Some((pid, status))) if pid == child => return Some(status),
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return None,
+            Err(_) => std::process::exit(LOST),
+        }
     }
 }
 

@@ -59,6 +59,14 @@ pub(crate) fn kill(pid: rustix::process::Pid, number: c_int) {
     unsafe { libc::kill(pid.as_raw_nonzero().get(), number) };
 }
 
+/// Sends a signal with a number of ours, sigqueue(3).
+pub(crate) fn queue(pid: rustix::process::Pid, number: c_int, value: c_int) {
+    let value = libc::sigval { sival_ptr: ptr::without_provenance_mut(value.cast_unsigned() as usize) };
+    // SAFETY: sigqueue takes plain numbers: the pointer in the union is never followed, and its lower half is the
+    // integer that the receiver reads.
+    unsafe { libc::sigqueue(pid.as_raw_nonzero().get(), number, value) };
+}
+
 /// Takes the signal's default action on this process. Returns where that is not to die.
 pub(crate) fn die_by(number: c_int) {
     // SAFETY: the default action replaces any handler, and none of ours exists; the set is initialised by sigemptyset

@@ -18,6 +18,9 @@ use crate::{Error, Namespace};
 /// statfs(2) magic of the file system that gives pidfds inode numbers of their own, Linux 6.9.
 const PIDFS_MAGIC: i64 = 0x5049_4446;
 
+/// statfs(2) magic of procfs.
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+
 /// A list of cgroups larger than this, in bytes, has been made up.
 const LARGEST_CGROUP: u64 = 1 << 20;
 
@@ -107,10 +110,23 @@ impl Process {
 
     /// The error for a file of the process that could not be opened.
     pub(crate) fn unreadable(&self, file: &str, error: &std::io::Error) -> Error {
-        match Failure::from(error).0 {
-            Errno::ENOENT | Errno::ESRCH if is_gone(self.pid) => Error::NoProcess(self.pid),
-            errno => Error::Open { path: self.path(file), errno },
-        }
+        unreadable(self.pid, self.path(file), error)
+    }
+}
+
+fn unreadable(pid: i32, path: PathBuf, error: &std::io::Error) -> Error {
+    let errno = Failure::from(error).0;
+    let missing = matches!(errno, Errno::ENOENT | Errno::ESRCH);
+    match rustix::fs::statfs("/proc") {
+        Ok(found) if found.f_type == PROC_SUPER_MAGIC => {}
+        _ if missing => return Error::NoProc,
+        _ => {}
+    }
+    // A process that is ending loses its namespaces first.
+    let ending = path.parent().is_some_and(|folder| folder.ends_with("ns"));
+    match missing && (ending || is_gone(pid)) {
+        true => Error::NoProcess(pid),
+        false => Error::Open { path, errno },
     }
 }
 
@@ -181,8 +197,7 @@ pub fn namespaces_of(pid: i32) -> Result<Vec<(Namespace, bool)>, Error> {
         match fs::metadata(&path) {
             // After unshare(2), the pid namespace of our children is nowhere until there is one.
             Ok(theirs) => found.push((namespace, own(namespace.own_file()).is_ok_and(|ours| same(&ours, &theirs)))),
-            Err(_) if is_gone(pid) => return Err(Error::NoProcess(pid)),
-            Err(error) => return Err(Error::Open { path, errno: Failure::from(error).0 }),
+            Err(error) => return Err(unreadable(pid, path, &error)),
         }
     }
     Ok(found)

@@ -146,6 +146,7 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         EnterError::CannotExecute { .. } => {
             "is it executable for this user, and its file system not mounted noexec?".to_owned()
         }
+        EnterError::NoProc => "mount -t proc proc /proc".to_owned(),
         EnterError::PidNamespaceEnded => "nothing was entered; a container that was restarted has a new one".to_owned(),
         EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => sealed(),
         _ if error.is_denied() => privilege(error, words)?,

@@ -12,6 +12,8 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use hyper::client::conn::http1::handshake;
 use hyper::header::{HOST, HeaderValue};
 use hyper_util::rt::TokioIo;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
@@ -39,9 +41,9 @@ pub(super) fn client(socket: String, connection: Connection) -> Result<Docker, E
     Docker::connect_with_custom_transport(transport, Some("http://docker"), LONGEST, API_DEFAULT_VERSION)
 }
 
-/// The process that listens at the other end.
+/// The process that listens at the other end, unless it is in a pid namespace that we cannot see.
 pub(super) fn listener(connection: &Connection) -> Option<i32> {
-    rustix::net::sockopt::socket_peercred(connection).ok().map(|peer| peer.pid.as_raw_nonzero().get())
+    getsockopt(connection, PeerCredentials).ok().map(|peer| peer.pid()).filter(|pid| *pid > 0)
 }
 
 /// Connects without waiting: a hung engine's queue of connections may be full.
