@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 use testbed::{Container, Output, Scratch, image, output, peers, pty};
 
-use crate::run::{assert_refused, cnsenter, quiet, run};
+use crate::run::{assert_refused, cnsenter, quiet, run, with_input};
 
 fn container(args: &[&str]) -> Result<Container> {
     Container::run(image::busybox()?, &[&["--network", "none"], args].concat(), &["sleep", "1000"])
@@ -266,5 +266,19 @@ fn the_version_is_the_packages() -> Result<()> {
     }
     // Whatever else is on the line: no engine is asked.
     assert_eq!(quiet(["--net", "-H", "tcp://10.0.0.1:1", "-V"])?, format!("cnsenter {}", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_not_printed() -> Result<()> {
+    let value = "X=one\u{1b}]0;t\u{7}'$HOME' \\0101 \u{3}end";
+    let container = Container::run(image::busybox()?, &["-e", value], &["sleep", "100000"])?;
+    let words = [container.name(), "sh", "-c", "echo \"$X\""];
+    let mut line = cnsenter(["--print"]);
+    let printed = output::stdout(line.args(words))?;
+    let obeyed = |c: char| c.is_control() && c != '\n';
+    assert!(!printed.contains(obeyed), "{printed:?}");
+    let by_shell = with_input(&mut Command::new("sh"), printed.as_bytes())?;
+    assert_eq!(by_shell.stdout, run(words)?.stdout);
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use testbed::{Container, Output, Scratch, engine, fake, image, output};
 
-use crate::run::{assert_refused, cnsenter, copy_for_everybody, on_default_engine, stdout};
+use crate::run::{NET, assert_refused, cnsenter, copy_for_everybody, on_default_engine, stdout};
 
 /// A group that nobody has.
 const GROUP: u32 = 54321;
@@ -175,5 +175,19 @@ fn neither_name_services_nor_host_names_are_asked() -> Result<()> {
     let log = folder.path().join("trace").display().to_string();
     stdout("strace", &["-f", "-qq", "-e", "trace=openat", "-o", &log, "getent", "passwd", "root"])?;
     assert!(std::fs::read_to_string(&log)?.contains("nsswitch.conf"));
+    Ok(())
+}
+
+#[test]
+fn a_filter_that_forbids_unshare_forbids_nothing_that_is_needed() -> Result<()> {
+    // As the default seccomp profile of an engine does, for cnsenter in a container.
+    let container = Container::run(image::busybox()?, &[], &["sleep", "100000"])?;
+    let line = cnsenter(["--net", container.name(), NET[0], NET[1]]);
+    let mut filtered = on_default_engine(Command::new("strace"));
+    filtered
+        .args(["-o", "/dev/null", "-e", "inject=unshare:error=EPERM"])
+        .arg(line.get_program())
+        .args(line.get_args());
+    assert_eq!(output::stdout(&mut filtered)?, container.exec(&[], &NET)?);
     Ok(())
 }

@@ -178,6 +178,21 @@ fn a_container_that_ends_under_our_hands_is_not_joined() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_user_of_a_process_that_has_ended_is_not_followed() -> Result<()> {
+    // What it leaves behind in /proc belongs to root.
+    let web = Container::run(image::busybox()?, &["--user", "1234:1234"], &["sleep", "100000"])?;
+    let pid = web.pid()?;
+    let words = ["--net", "-S", "follow", "-G", "follow", web.name(), "id", "-u"];
+    let followed = Held::after("setns", &words)?.release()?;
+    assert_eq!(followed.stdout, "1234\n", "{followed:?}");
+    let held = Held::after("setns", &words)?;
+    end(web.id(), pid)?;
+    let ended = format!("container {} ended just now: its process {pid} is gone", web.name());
+    assert_refused(&held.release()?, &ended, &nothing_entered(&web));
+    Ok(())
+}
+
 /// cnsenter, stopped where it is.
 struct Held {
     strace: Child,

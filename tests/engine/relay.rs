@@ -2,6 +2,7 @@
 //! alone, a program in a group of its own, stops and continues that overtake each other. What reaches the whole group,
 //! and job control in a shell, belongs in `process`.
 
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use testbed::pty::Session;
-use testbed::{Container, image, wait};
+use testbed::{Container, Scratch, image, output, wait};
 
 use crate::run;
 use crate::spellings::sides::children;
@@ -143,5 +144,65 @@ fn a_continue_that_overtakes_the_stop_leaves_nobody_stopped_alone() -> Result<()
     wait::until(LIMIT, "the caller to go on", || (state(all[0]) == Some('S')).then_some(()))?;
     send(child.id(), Signal::TERM)?;
     ensure!(child.wait()?.signal() == Some(15));
+    Ok(())
+}
+
+#[test]
+fn a_program_that_stops_its_group_does_not_stop_the_keeper() -> Result<()> {
+    let container = running()?;
+    let stop = ["sh", "-c", "sleep 1000 & kill -STOP 0"];
+    let mut session = Session::spawn(&mut entering(&container, &stop))?;
+    let [caller, keeper, program] = chain(session.pid(), "sh")?;
+    wait::until(LIMIT, "the program to stop", || (state(program) == Some('T')).then_some(()))?;
+    wait::until(LIMIT, "the caller to stop", || (state(caller) == Some('T')).then_some(()))?;
+    ensure!(state(keeper) == Some('S'), "the keeper is {:?}", state(keeper));
+    container.docker(&["rm", "-f"])?;
+    wait::until(LIMIT, "the program to be reaped", || state(program).is_none().then_some(()))?;
+    session.hang_up()
+}
+
+#[test]
+fn a_program_that_kills_its_group_spares_the_script_that_called() -> Result<()> {
+    let container = running()?;
+    let pid = container.pid()?.to_string();
+    // Without a terminal, which would need the program in the caller's group.
+    let script = |line: &Command| -> Result<testbed::Output> {
+        let mut command = Command::new("setsid");
+        command.args(["--wait", "bash", "-c", "\"$@\"; echo alive", "bash"]).arg(line.get_program());
+        output::run(command.args(line.get_args()).args(["sh", "-c", "kill -KILL 0"]))
+    };
+    let mut nsenter = Command::new("nsenter");
+    let control = script(nsenter.args(["-p", "-t", &pid]))?;
+    ensure!(!control.stdout.contains("alive"), "nsenter spares it: {control:?}");
+    let output = script(&entering(&container, &[]))?;
+    ensure!(output.stdout == "alive\n", "{output:?}");
+    Ok(())
+}
+
+/// Makes its parent the tracer of a thread, which then nobody else can reap.
+const TRACED: &str = "
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+static void *traced(void *nothing) { ptrace(PTRACE_TRACEME, 0, 0, 0); puts(\"ready\"); fflush(stdout); for (;;) pause(); }
+int main(void) { pthread_t thread; pthread_create(&thread, 0, traced, 0); for (;;) pause(); }
+";
+
+#[test]
+fn a_program_that_makes_the_keeper_its_tracer_is_reaped() -> Result<()> {
+    let container = running()?;
+    let folder = Scratch::new()?;
+    let [source, program] = ["traced.c", "traced"].map(|name| folder.path().join(name).display().to_string());
+    std::fs::write(&source, TRACED)?;
+    // The C compiler that Rust links with.
+    output::stdout(Command::new("cc").args(["-pthread", "-o", &program, &source]))?;
+    let mut child = entering(&container, &[&program]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut said = [0; 5];
+    child.stdout.take().context("no pipe")?.read_exact(&mut said)?;
+    container.docker(&["rm", "-f"])?;
+    let caller = hold(child.id())?;
+    ensure!(ends(&caller)?, "cnsenter waits for ever");
+    ensure!(child.wait()?.signal() == Some(9));
     Ok(())
 }
