@@ -121,3 +121,25 @@ fn an_answer_without_end_is_bounded() -> Result<()> {
     ensure!(output.code == Some(run::OWN) && output.stderr.contains("cannot ask Docker"), "{output:?}");
     Ok(())
 }
+
+#[test]
+fn a_copy_that_the_kernel_has_its_hand_on_is_sealed_all_the_same() -> Result<()> {
+    let container = Container::run(image::busybox()?, &[], &["sleep", "100000"])?;
+    let folder = Scratch::new()?;
+    let log = folder.path().join("trace");
+    let line = run::cnsenter(["-m", container.name(), "echo", "there"]);
+    let traced = |when: &str| {
+        let mut command = run::on_default_engine(Command::new("strace"));
+        command.args(["-e", "trace=fcntl", "-e", &format!("inject=fcntl:error=EBUSY:when={when}"), "-o"]).arg(&log);
+        command.arg(line.get_program()).args(line.get_args());
+        command
+    };
+    // The fifth fcntl(2) is the one that seals.
+    ensure!(output::stdout(&mut traced("5"))? == "there");
+    let calls = std::fs::read_to_string(&log)?;
+    ensure!(calls.contains("F_SEAL_WRITE) = -1 EBUSY") && calls.contains("F_SEAL_FUTURE_WRITE) = 0"), "{calls}");
+    // A system that never says that anything is sealed: an error, and no end of copies.
+    let output = output::run(&mut traced("4+4"))?;
+    ensure!(output.code == Some(run::OWN) && output.stderr.contains("seals"), "{output:?}");
+    Ok(())
+}

@@ -5,13 +5,15 @@ use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use nix::errno::Errno;
 use rustix::fs::{MemfdFlags, SealFlags};
 
 use crate::{Error, sys};
 
+/// What the kernel calls the copy.
+const MEMORY: &[u8] = b"/memfd:cnsenter";
 const COPIED: &str = "cannot copy cnsenter into memory";
 
 /// Executes this program again from memory that nobody can write to; does nothing where that was done already.
@@ -20,19 +22,30 @@ const COPIED: &str = "cannot copy cnsenter into memory";
 /// [`Error::System`] where the kernel gives no such memory, or lets nothing be executed from it
 /// (`vm.memfd_noexec`).
 pub fn seal() -> Result<(), Error> {
-    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    let shape = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW;
     let own = File::open("/proc/self/exe").map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::NoProc,
         _ => Error::system("cannot open /proc/self/exe")(error),
     })?;
-    if rustix::fs::fcntl_get_seals(&own).is_ok_and(|found| found.contains(seals)) {
+    let sealed =
+        |found: SealFlags| found.contains(shape) && found.intersects(SealFlags::WRITE | SealFlags::FUTURE_WRITE);
+    if rustix::fs::fcntl_get_seals(&own).is_ok_and(sealed) {
         // The kernel has named the process after the memory.
         let _ = rustix::thread::set_name(c"cnsenter");
         return Ok(());
     }
+    if std::fs::read_link("/proc/self/exe").is_ok_and(|link| link.as_os_str().as_bytes().starts_with(MEMORY)) {
+        // This is the copy, and the system does not say that it is sealed. Another one would not be, either.
+        return Err(Error::System { what: "cannot see the seals of a copy in memory", errno: Errno::EINVAL });
+    }
     let mut copy = File::from(memory()?);
     std::io::copy(&mut &own, &mut copy).map_err(Error::system(COPIED))?;
-    rustix::fs::fcntl_add_seals(&copy, seals).map_err(Error::system(COPIED))?;
+    match rustix::fs::fcntl_add_seals(&copy, shape | SealFlags::WRITE) {
+        // The kernel has a hand on a page at the moment. Nobody has it mapped, so that no write to come is none at all.
+        Err(rustix::io::Errno::BUSY) => rustix::fs::fcntl_add_seals(&copy, shape | SealFlags::FUTURE_WRITE),
+        other => other,
+    }
+    .map_err(Error::system(COPIED))?;
     let words = |all: &mut dyn Iterator<Item = OsString>| {
         all.filter_map(|word| CString::new(word.into_vec()).ok()).collect::<Vec<_>>()
     };
