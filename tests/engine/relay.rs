@@ -151,14 +151,18 @@ fn a_continue_that_overtakes_the_stop_leaves_nobody_stopped_alone() -> Result<()
 fn a_program_that_stops_its_group_does_not_stop_the_keeper() -> Result<()> {
     let container = running()?;
     let stop = ["sh", "-c", "sleep 1000 & kill -STOP 0"];
-    let mut session = Session::spawn(&mut entering(&container, &stop))?;
+    let session = Session::spawn(&mut entering(&container, &stop))?;
     let [caller, keeper, program] = chain(session.pid(), "sh")?;
     wait::until(LIMIT, "the program to stop", || (state(program) == Some('T')).then_some(()))?;
     wait::until(LIMIT, "the caller to stop", || (state(caller) == Some('T')).then_some(()))?;
     ensure!(state(keeper) == Some('S'), "the keeper is {:?}", state(keeper));
+    let caller = hold(caller)?;
     container.docker(&["rm", "-f"])?;
     wait::until(LIMIT, "the program to be reaped", || state(program).is_none().then_some(()))?;
-    session.hang_up()
+    // And the caller does not stay behind, stopped.
+    ensure!(ends(&caller)?, "the caller is still there");
+    ensure!(session.finish()?.0 == 137);
+    Ok(())
 }
 
 #[test]

@@ -9,6 +9,9 @@ use std::ffi::{c_char, c_int};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 
+#[cfg(not(target_env = "gnu"))]
+compile_error!("without a Rust main, only the GNU C library hands the arguments to std::env");
+
 /// Called by the C library. It hands the arguments to `std::env` as well, which is where they are read.
 ///
 /// # Safety

@@ -4,11 +4,17 @@
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
 use crate::Error;
 use crate::opened::Opened;
 use crate::plan::{Id, Plan};
+
+/// Lets no process of the container look into this one. A program can be looked into again, since exec resets it.
+pub(crate) fn hide() -> Result<(), Error> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Error::system("cannot hide from the container"))
+}
 
 /// Drops the supplementary groups where the caller may; inside of the user namespace it is tried again.
 pub(crate) fn drop_groups_before_joining() {
@@ -47,7 +53,8 @@ pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
     if wanted.keep_capabilities && opened.user {
         keep_capabilities()?;
     }
-    Ok(())
+    // Where fs.suid_dumpable says so, the kernel has just undone it.
+    hide()
 }
 
 /// Asked of the host's `/proc`: the container's could say anything.

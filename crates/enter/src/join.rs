@@ -6,7 +6,6 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::error::Failure;
@@ -17,8 +16,8 @@ use crate::{Error, Namespace, credentials, sys};
 /// Joins everything that is held.
 pub(crate) fn join(plan: &Plan, opened: &mut Opened) -> Result<(), Error> {
     // A container's process may look at a newcomer whose ids and capabilities are not more than its own, as long as
-    // it can be dumped: CVE-2016-9962. The program can be again, since exec resets it.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Error::system("cannot hide from the container"))?;
+    // it can be dumped: CVE-2016-9962.
+    credentials::hide()?;
     if opened.user && !plan.credentials.preserve {
         credentials::drop_groups_before_joining();
     }

@@ -189,6 +189,10 @@ impl Opened {
                 let pidfd = process.pidfd.as_ref().ok_or_else(|| failed(Errno::EOPNOTSUPP))?;
                 let socket = rustix::process::pidfd_getfd(pidfd, *fd, rustix::process::PidfdGetfdFlags::empty())
                     .map_err(|errno| failed(Failure::from(errno).0))?;
+                let mode = rustix::fs::fstat(&socket).map_err(|errno| failed(Failure::from(errno).0))?.st_mode;
+                if FileType::from_raw_mode(mode) != FileType::Socket {
+                    return Err(failed(Errno::ENOTSOCK));
+                }
                 let file = sys::network_of_socket(socket.as_fd()).map_err(failed)?;
                 Ok(held(Some(file), format!("descriptor {fd} of process {}", process.pid)))
             }

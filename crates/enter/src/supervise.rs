@@ -198,6 +198,12 @@ fn changed(child: Pid) -> Option<WaitStatus> {
 }
 
 fn act(status: WaitStatus, child: Pid, role: Role, above: Option<&Leash>) {
+    let ended = status.exit_status().is_some() || status.terminating_signal().is_some();
+    // Somebody else may have continued or killed a program that was stopped, or the caller have been continued before it
+    // was stopped itself.
+    if let (true, Some(above)) = (ended || status.continued(), above) {
+        above.signal_parent(Signal::SIGCONT);
+    }
     if let Some(code) = status.exit_status() {
         std::process::exit(code);
     }
@@ -217,9 +223,5 @@ fn act(status: WaitStatus, child: Pid, role: Role, above: Option<&Leash>) {
                 sys::kill(child, libc::SIGCONT);
             }
         }
-    }
-    // Somebody else may have continued the program, or the caller have been continued before it was stopped.
-    if let (true, Role::Keeper, Some(above)) = (status.continued(), role, above) {
-        above.signal_parent(Signal::SIGCONT);
     }
 }
