@@ -2,9 +2,10 @@
 //! that hangs up. nsenter is the control where it falls. The table of attacks on a program that has been entered is not
 //! here yet; what the program's own descriptors are belongs in `process`.
 
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use testbed::fake::Engine;
 use testbed::{Container, Scratch, image, output};
 
@@ -141,5 +142,24 @@ fn a_copy_that_the_kernel_has_its_hand_on_is_sealed_all_the_same() -> Result<()>
     // A system that never says that anything is sealed: an error, and no end of copies.
     let output = output::run(&mut traced("4+4"))?;
     ensure!(output.code == Some(run::OWN) && output.stderr.contains("seals"), "{output:?}");
+    Ok(())
+}
+
+#[test]
+fn those_who_wait_do_not_show_the_callers_environment() -> Result<()> {
+    let container = Container::run(image::busybox()?, &[], &["sleep", "100000"])?;
+    let shown = |options: &[&str]| -> Result<bool> {
+        let words = [options, &[container.name(), "sh", "-c", "echo ready; exec sleep 100000"]].concat();
+        let mut line = run::cnsenter(words);
+        let mut child = line.env("SECRET", "of the host").stdout(Stdio::piped()).spawn()?;
+        let mut said = [0; 6];
+        child.stdout.take().context("no pipe")?.read_exact(&mut said)?;
+        let environment = std::fs::read(format!("/proc/{}/environ", child.id()))?;
+        child.kill()?;
+        child.wait()?;
+        Ok(String::from_utf8_lossy(&environment).contains("SECRET"))
+    };
+    ensure!(!shown(&[])? && !shown(&["-m", "-p"])?, "it is there to read");
+    ensure!(shown(&["--keep-env"])? && shown(&["--raw"])?, "the control");
     Ok(())
 }

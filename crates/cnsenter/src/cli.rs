@@ -138,6 +138,12 @@ impl Args {
         self.names(Namespace::Mount) || self.all || self.root.is_some() || (self.names_none() && self.target.is_some())
     }
 
+    /// Whether the caller's environment stays behind, the program having another one.
+    pub fn leaves_environment(&self) -> bool {
+        let of_container = matches!(self.target, Some(TargetWord::Reference(_))) && self.enters_files();
+        self.env_of_target || (of_container && !self.keep_env && !self.raw)
+    }
+
     /// Whether the program will find itself among the target's files or processes, and they find it.
     pub fn enters_sight(&self) -> bool {
         self.enters_files() || self.names(Namespace::Pid)

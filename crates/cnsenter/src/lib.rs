@@ -18,6 +18,9 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use plan::{Planned, Resolved};
 use resolve::{Context, Settings};
 
+/// The variables that cnsenter itself reads.
+const READ: [&str; 6] = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "HOME", "NO_COLOR", "TERM"];
+
 /// Does what the command line says. Returns the exit status: in this process only when something failed or nothing was
 /// to be run, since otherwise it has become the program.
 pub fn run(mut argv: impl Iterator<Item = OsString>) -> u8 {
@@ -49,7 +52,8 @@ fn act(args: &Args) -> Result<(), Failure> {
     }
     // Before anything is asked or opened, since all of that would be done twice.
     if args.action == Action::Enter && args.enters_sight() {
-        enter::seal()?;
+        // A container that may trace us can read what we were started with, so that is no more than we need ourselves.
+        enter::seal(|name| !args.leaves_environment() || READ.iter().any(|read| name == *read))?;
     }
     let resolved = without_sigpipe(|| resolve(args))?;
     let planned = plan::plan(args, &resolved, std::env::var_os("TERM")).map_err(Failure::Refused)?;

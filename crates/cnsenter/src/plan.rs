@@ -183,7 +183,7 @@ fn environment(args: &Args, resolved: &Resolved, terminal: Option<OsString>) -> 
         return Environment::Target;
     }
     match resolved.container() {
-        Some(container) if args.enters_files() && !args.keep_env && !args.raw => {
+        Some(container) if args.leaves_environment() => {
             let set = container.env.iter().any(|entry| entry.starts_with("TERM="));
             let terminal = terminal.filter(|_| !set).map(|term| {
                 let mut entry = OsString::from("TERM=");

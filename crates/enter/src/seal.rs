@@ -1,7 +1,7 @@
 //! Running from a sealed copy of our own binary, so that a container that can see this process cannot write to the
 //! file on the host behind `/proc/PID/exe` (CVE-2019-5736).
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,12 +16,13 @@ use crate::{Error, sys};
 const MEMORY: &[u8] = b"/memfd:cnsenter";
 const COPIED: &str = "cannot copy cnsenter into memory";
 
-/// Executes this program again from memory that nobody can write to; does nothing where that was done already.
+/// Executes this program again from memory that nobody can write to, with the variables whose names `keep` takes; does
+/// nothing where that was done already.
 ///
 /// # Errors
 /// [`Error::System`] where the kernel gives no such memory, or lets nothing be executed from it
 /// (`vm.memfd_noexec`).
-pub fn seal() -> Result<(), Error> {
+pub fn seal(keep: impl Fn(&OsStr) -> bool) -> Result<(), Error> {
     let shape = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW;
     let own = File::open("/proc/self/exe").map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::NoProc,
@@ -50,7 +51,8 @@ pub fn seal() -> Result<(), Error> {
         all.filter_map(|word| CString::new(word.into_vec()).ok()).collect::<Vec<_>>()
     };
     let arguments = words(&mut std::env::args_os());
-    let environment = words(&mut std::env::vars_os().map(|(mut name, value)| {
+    let kept = std::env::vars_os().filter(|(name, _)| keep(name));
+    let environment = words(&mut kept.map(|(mut name, value)| {
         name.push("=");
         name.push(value);
         name
