@@ -17,12 +17,8 @@ pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, e
     let plan = &planned.plan;
     let mut joins: Vec<_> = plan.joins.iter().map(|join| (join.namespace, join.from.clone())).collect();
     if let (true, Some(target)) = (plan.all, &plan.target) {
-        let all = enter::namespaces_of(target.pid)?;
-        let more = all.into_iter().filter(|(namespace, ours)| {
-            (!ours || *namespace == Namespace::Mount) && !joins.iter().any(|(named, _)| named == namespace)
-        });
-        let more: Vec<_> = more.map(|(namespace, _)| (namespace, Source::Target)).collect();
-        joins.extend(more);
+        let added = enter::added_by_all(plan, target.pid)?;
+        joins.extend(added.into_iter().map(|(namespace, _)| (namespace, Source::Target)));
         joins.sort_by_key(|(namespace, _)| *namespace);
     }
     let mut out = Vec::new();

@@ -25,7 +25,7 @@ pub use namespace::Namespace;
 pub use opened::Opened;
 pub use plan::{Credentials, Directory, Id, Join, Plan, Proof, Source, Target, WorkingDirectory};
 pub use seal::seal;
-pub use target::namespaces_of;
+pub use target::added_by_all;
 
 /// Joins what `opened` holds for `plan` and becomes `command`. Returns only on failure; where a fork was needed, it
 /// returns in the child, and the parents wait to end the way the child ends.
@@ -37,10 +37,10 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
         // The first fork stays outside of the pid namespace and never stops, so that whatever becomes of the caller
         // (stopped by Ctrl-Z, say) somebody reaps the program: an unreaped zombie would hold the container's pid
         // namespace, and `docker rm -f` would wait for it in vain.
-        let keeper = supervise::fork(supervise::Role::Caller, None)?;
+        let keeper = supervise::fork(None)?;
         join::join(plan, &mut opened)?;
         keeper.tie()?;
-        Some(supervise::fork(supervise::Role::Keeper, Some(&keeper))?)
+        Some(supervise::fork(Some(&keeper))?)
     } else {
         join::join(plan, &mut opened)?;
         None

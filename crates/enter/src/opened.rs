@@ -13,7 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use crate::command::{Command, Environment};
 use crate::error::Failure;
 use crate::plan::{Directory, Id, Plan, Source, WorkingDirectory};
-use crate::target::{Process, namespaces_of};
+use crate::target::{Process, added_by_all};
 use crate::{Error, Namespace, sys};
 
 /// statfs(2) magic of namespace files.
@@ -141,13 +141,9 @@ impl Opened {
         }
         if plan.all {
             let pid = self.process("namespaces")?.pid;
-            for (namespace, ours) in namespaces_of(pid)? {
-                let given = plan.joins.iter().any(|join| join.namespace == namespace);
-                // Joining the mount namespace that we are in still resets root and working directory, as nsenter has it.
-                if !given && (!ours || namespace == Namespace::Mount) {
-                    let held = Held { already_ours: ours, ..self.hold(namespace, &Source::Target)? };
-                    self.namespaces.push(held);
-                }
+            for (namespace, ours) in added_by_all(plan, pid)? {
+                let held = Held { already_ours: ours, ..self.hold(namespace, &Source::Target)? };
+                self.namespaces.push(held);
             }
         }
         Ok(())

@@ -28,15 +28,6 @@ const LOST: i32 = 125;
 /// The mark of a signal that came from the terminal: sigqueue(3), `si_int`.
 const BY_TERMINAL: i32 = 0x747479;
 
-/// Which of the two waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// The process that was started by a person or a shell.
-    Caller,
-    /// Its child, outside of the pid namespace.
-    Keeper,
-}
-
 /// What ties a child to its parent.
 #[derive(Debug)]
 pub(crate) struct Leash {
@@ -69,8 +60,8 @@ impl Leash {
 }
 
 /// Forks, and returns in the child only, tied to the parent by the leash. The parent waits, and ends as the child
-/// does. `above` is what the keeper itself hangs on.
-pub(crate) fn fork(role: Role, above: Option<&Leash>) -> Result<Leash, Error> {
+/// does. `above` is what the keeper hangs on itself; the caller hangs on nothing.
+pub(crate) fn fork(above: Option<&Leash>) -> Result<Leash, Error> {
     let own = rustix::process::getpid();
     let parent = rustix::process::pidfd_open(own, PidfdFlags::empty()).ok();
     let leash = Leash { parent, terminal: above.map_or_else(has_terminal, |above| above.terminal) };
@@ -84,24 +75,24 @@ pub(crate) fn fork(role: Role, above: Option<&Leash>) -> Result<Leash, Error> {
     signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut before))
         .map_err(Error::system("cannot hold signals"))?;
     let (gate, open_gate) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(Error::system("cannot make a pipe"))?;
-    let forked = sys::fork().map_err(|errno| match (role, errno) {
+    let forked = sys::fork().map_err(|errno| match (above, errno) {
         // fork(2): the init process of the pid namespace has ended.
-        (Role::Keeper, Errno::ENOMEM) => Error::PidNamespaceEnded,
+        (Some(_), Errno::ENOMEM) => Error::PidNamespaceEnded,
         _ => Error::system("cannot fork")(errno),
     })?;
     match forked {
         Some(child) => {
-            if role == Role::Keeper {
+            if above.is_some() {
                 // Before the program may run, and be able to stop its group.
                 let _ = rustix::process::setpgid(None, None);
             }
             drop(open_gate);
-            attend(child, role, above, &watched)
+            attend(child, above, &watched)
         }
         None => {
             drop(open_gate);
             let _ = rustix::io::read(&gate, &mut [0; 1]);
-            if role == Role::Keeper && !leash.terminal {
+            if above.is_some() && !leash.terminal {
                 rustix::process::setpgid(None, None).map_err(Error::system("cannot make a process group"))?;
             }
             signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
@@ -129,7 +120,7 @@ fn watched_signals() -> SigSet {
     watched
 }
 
-fn attend(child: Pid, role: Role, above: Option<&Leash>, watched: &SigSet) -> Result<Leash, Error> {
+fn attend(child: Pid, above: Option<&Leash>, watched: &SigSet) -> Result<Leash, Error> {
     let signals =
         SignalFd::with_flags(watched, SfdFlags::SFD_CLOEXEC).map_err(Error::system("cannot watch for signals"))?;
     keep_only(&signals, above);
@@ -138,20 +129,20 @@ fn attend(child: Pid, role: Role, above: Option<&Leash>, watched: &SigSet) -> Re
         let number = received.ssi_signo.cast_signed();
         if number == libc::SIGCHLD {
             while let Some(status) = changed(child) {
-                act(status, child, role, above);
+                act(status, child, above);
             }
             continue;
         }
-        match role {
+        match above {
             // Marked, so that the keeper can tell: the program has got it already if it is in the terminal's group.
-            Role::Caller if received.ssi_code == libc::SI_KERNEL && by_terminal(number) => {
+            None if received.ssi_code == libc::SI_KERNEL && by_terminal(number) => {
                 sys::queue(child, number, BY_TERMINAL);
             }
-            Role::Keeper
+            Some(_)
                 if received.ssi_code == libc::SI_QUEUE
                     && received.ssi_int == BY_TERMINAL
                     && is_in_group_of_parent(child) => {}
-            Role::Caller | Role::Keeper => sys::kill(child, number),
+            _ => sys::kill(child, number),
         }
     }
 }
@@ -197,7 +188,7 @@ fn changed(child: Pid) -> Option<WaitStatus> {
     }
 }
 
-fn act(status: WaitStatus, child: Pid, role: Role, above: Option<&Leash>) {
+fn act(status: WaitStatus, child: Pid, above: Option<&Leash>) {
     let ended = status.exit_status().is_some() || status.terminating_signal().is_some();
     // Somebody else may have continued or killed a program that was stopped, or the caller have been continued before it
     // was stopped itself.
@@ -216,9 +207,9 @@ fn act(status: WaitStatus, child: Pid, role: Role, above: Option<&Leash>) {
         std::process::exit(128 + number);
     }
     if status.stopped() {
-        match (role, above) {
-            (Role::Keeper, Some(above)) => above.signal_parent(Signal::SIGSTOP),
-            (Role::Keeper | Role::Caller, _) => {
+        match above {
+            Some(above) => above.signal_parent(Signal::SIGSTOP),
+            None => {
                 let _ = signal::raise(Signal::SIGSTOP);
                 sys::kill(child, libc::SIGCONT);
             }

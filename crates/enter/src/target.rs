@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::error::Failure;
-use crate::plan::{Proof, Target};
+use crate::plan::{Plan, Proof, Target};
 use crate::{Error, Namespace};
 
 /// statfs(2) magic of the file system that gives pidfds inode numbers of their own, Linux 6.9.
@@ -139,10 +139,14 @@ pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
 
 /// When the process started, in clock ticks since boot: field 22 of `/proc/PID/stat`, proc_pid_stat(5).
 fn start_time(pid: i32) -> Result<u64, Error> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|_| Error::NoProcess(pid))?;
-    // The second field is the program's name in parentheses, and may hold anything.
-    let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name.split_ascii_whitespace().nth(19).and_then(|field| field.parse().ok()).ok_or(Error::NoProcess(pid))
+    let field = stat_from_state(pid).and_then(|fields| fields.split_ascii_whitespace().nth(19)?.parse().ok());
+    field.ok_or(Error::NoProcess(pid))
+}
+
+/// `/proc/PID/stat` from its third field on. The second is the program's name in parentheses, and may hold anything.
+fn stat_from_state(pid: i32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(") ").map(|(_, fields)| fields.to_owned())
 }
 
 /// Whether a process with these lines in `/proc/PID/cgroup` is of the container with this ID. A container can make
@@ -181,11 +185,22 @@ fn first_path(cgroups: &str) -> &str {
     paths().find(|path| *path != "/").or_else(|| paths().next()).unwrap_or("unknown")
 }
 
-/// Each kind of namespace that both the kernel and the target have, and whether the target's is ours.
+/// What `all` adds to the namespaces that a plan names: those of the process that are not ours, and whether each is. The
+/// mount namespace is among them even so, since joining it resets root and working directory, as nsenter has it.
 ///
 /// # Errors
 /// [`Error::NoProcess`], or [`Error::Open`] for a process that we may not look at.
-pub fn namespaces_of(pid: i32) -> Result<Vec<(Namespace, bool)>, Error> {
+pub fn added_by_all(plan: &Plan, pid: i32) -> Result<Vec<(Namespace, bool)>, Error> {
+    let mut all = namespaces_of(pid)?;
+    all.retain(|(namespace, ours)| {
+        let named = plan.joins.iter().any(|join| join.namespace == *namespace);
+        !named && (!ours || *namespace == Namespace::Mount)
+    });
+    Ok(all)
+}
+
+/// Each kind of namespace that both the kernel and the target have, and whether the target's is ours.
+fn namespaces_of(pid: i32) -> Result<Vec<(Namespace, bool)>, Error> {
     let mut found = Vec::with_capacity(Namespace::ALL.len());
     for namespace in Namespace::ALL {
         let own = |file: &str| fs::metadata(format!("/proc/self/ns/{file}"));
@@ -209,8 +224,7 @@ fn same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
 
 /// Nothing, or a zombie: it has no namespaces any more.
 fn is_gone(pid: i32) -> bool {
-    let state = fs::read_to_string(format!("/proc/{pid}/stat"));
-    state.map_or(true, |text| text.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X'])))
+    stat_from_state(pid).is_none_or(|fields| fields.starts_with(['Z', 'X']))
 }
 
 #[cfg(test)]

@@ -63,16 +63,16 @@ pub fn command() -> Command {
 }
 
 /// The examples, a line each, with what they do.
-pub fn examples() -> String {
+fn examples() -> String {
     EXAMPLES.iter().map(|(line, what)| format!("  {line}\n      {what}\n")).collect()
 }
 
 /// `-h`: usage and options. `--help`: and what TARGET is, examples, exit statuses.
 pub fn help(long: bool) -> clap::builder::StyledStr {
     let command = command();
-    let command = match long {
+    let mut command = match long {
         true => command.after_help(format!("{TARGETS}\n\nExamples:\n{}\n{STATUS}", examples())),
         false => command.after_help("cnsenter --help explains TARGET and shows examples, too."),
     };
-    command.clone().render_help()
+    command.render_help()
 }

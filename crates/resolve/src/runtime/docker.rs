@@ -42,8 +42,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Finds the engine and connects. It is connected before the executor is made, so that the engine takes the
-    /// connection meanwhile.
+    /// Finds the engine and connects: what fails here is told by the system's own words, and the socket says who listens.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
         let now = Instant::now();
         let deadline = now.checked_add(settings.timeout).unwrap_or(now);
