@@ -1,6 +1,8 @@
 //! `cargo xtask engine`: packages, a Docker engine that answers, test images, newest peers; and their removal.
 //! What an image holds and how peers are unpacked is `testbed`'s.
 
+mod containerd;
+
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -12,8 +14,10 @@ use testbed::{LABEL, engine, image, output, peers, wait};
 
 /// The engine, the programs that tests run in namespaces, and the tools that measure; by Debian package, with a
 /// file that tells whether it is there.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("docker.io", "/usr/sbin/dockerd"),
+    ("containerd", "/usr/bin/containerd"),
+    ("containernetworking-plugins", "/usr/lib/cni/ptp"),
     ("iptables", "/usr/sbin/iptables"),
     ("nginx", "/usr/sbin/nginx"),
     ("tcpdump", "/usr/bin/tcpdump"),
@@ -54,6 +58,7 @@ pub(crate) fn up() -> Result<()> {
     let driver = engine::docker(&["info", "--format", "{{.Driver}}, cgroup v{{.CgroupVersion}}"])?;
     println!("engine: Docker {} ({driver}), {how}", version.engine);
     println!("images: {}, {}", image::busybox()?, image::nginx()?);
+    containerd::up()?;
     if peers::root().is_err() {
         println!("peers: downloading the newest nsenter and Docker engine");
     }
@@ -62,7 +67,7 @@ pub(crate) fn up() -> Result<()> {
     Ok(())
 }
 
-/// Removes whatever carries our label, and stops the engine that `up` started.
+/// Removes whatever carries our label, and stops what `up` started.
 pub(crate) fn down() -> Result<()> {
     if engine::version().is_ok() {
         let label = format!("label={LABEL}");
@@ -71,6 +76,13 @@ pub(crate) fn down() -> Result<()> {
         let images = remove(&["images", "-aq", "--filter", &label], &["rmi", "--force"])?;
         println!("removed: {containers} containers, {networks} networks, {images} images of the tests");
     }
+    stop()?;
+    // After the engine, which may be using it.
+    containerd::down()
+}
+
+/// Stops the engine that `up` started.
+fn stop() -> Result<()> {
     let Ok(pid) = fs::read_to_string(STATE) else {
         println!("engine: not started by `cargo xtask engine up`, left as it is");
         return Ok(());

@@ -13,6 +13,8 @@ use crate::{LABEL, engine, output};
 
 /// busybox and its applets, nothing else.
 pub const BUSYBOX: &str = "cnsenter-test/busybox";
+/// The same with a program that does nothing for ever: what a pod's sandbox consists of.
+pub const PAUSE: &str = "cnsenter-test/pause";
 /// Debian's nginx with its libraries, configuration and a page, and busybox beside it.
 pub const NGINX: &str = "cnsenter-test/nginx";
 
@@ -26,6 +28,12 @@ pub fn busybox() -> Result<&'static str> {
 pub fn busybox_at(socket: &str) -> Result<&'static str> {
     ensure(socket, BUSYBOX, &["/bin/busybox"], busybox_files, &[])?;
     Ok(BUSYBOX)
+}
+
+/// Makes sure that [`PAUSE`] is on the machine's own engine, and returns its name.
+pub fn pause() -> Result<&'static str> {
+    ensure(engine::SOCKET, PAUSE, &["/bin/busybox"], busybox_files, &[r#"CMD ["sleep", "infinity"]"#])?;
+    Ok(PAUSE)
 }
 
 /// Makes sure that [`NGINX`] is on the machine's own engine, and returns its name. Its default program is

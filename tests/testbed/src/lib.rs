@@ -5,6 +5,8 @@
 //! that test. Everything made on an engine carries [`LABEL`] and, where it has a name, [`PREFIX`]; nothing
 //! without them is ever touched.
 
+pub mod containerd;
+pub mod cri;
 pub mod engine;
 pub mod fake;
 pub mod guard;
