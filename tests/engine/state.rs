@@ -22,7 +22,7 @@ fn created_and_never_started() -> Result<()> {
     let name = web.name();
     each_way(name, |output| {
         let message = format!("container {name} was created and never started");
-        assert_refused(output, &message, &format!("docker start {name}"));
+        assert_refused(output, &message, &format!("docker start {name}; --wait enters it as soon as it runs"));
     })
 }
 
@@ -39,7 +39,7 @@ fn exited_says_how_and_when() -> Result<()> {
         assert_refused(
             output,
             &format!("container {name} is not running: it exited with status 3, {ago} ago"),
-            &format!("docker logs --tail 20 {name} shows why, docker start {name} starts it"),
+            &format!("docker logs --tail 20 {name} shows why, docker start {name} starts it; --wait enters it then"),
         );
     })?;
     // The hint's own words work.
@@ -74,7 +74,7 @@ fn restarting_says_how_the_last_run_ended() -> Result<()> {
         assert_refused(
             output,
             &format!("container {name} is restarting: its last run exited with status 5"),
-            &format!("docker logs --tail 20 {name} shows why; try again while it runs"),
+            &format!("--wait enters its next run; docker logs --tail 20 {name} shows why it ended"),
         );
     })
 }
@@ -128,7 +128,7 @@ fn states_that_pass_too_quickly_are_said_as_well() -> Result<()> {
         (
             &[(RUNNING, restarting), nothing],
             format!("container {name} is restarting: its last run exited with status 0"),
-            format!("docker logs --tail 20 {name} shows why; try again while it runs"),
+            format!("--wait enters its next run; docker logs --tail 20 {name} shows why it ended"),
         ),
         (
             &[nothing],

@@ -63,6 +63,10 @@ pub struct Args {
     pub host: Option<String>,
     /// `--context`.
     pub context: Option<String>,
+    /// `--state-root`, each.
+    pub state_roots: Vec<PathBuf>,
+    /// `--wait`: how long at most.
+    pub wait: Option<Duration>,
     /// `--timeout`.
     pub timeout: Duration,
     /// `-v`.

@@ -1,6 +1,7 @@
 //! Failures for people: one message, one hint, one exit status. What failed is said by the libraries; what to do about
 //! it is said here and in `exit/hint.rs`, which know the command line.
 
+mod client;
 mod hint;
 mod state;
 
@@ -8,7 +9,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 use enter::Error as EnterError;
-use resolve::{Container, Error as ResolveError};
+use resolve::{Asked, Container, Error as ResolveError};
 
 use crate::cli::{Args, UsageError};
 use crate::plan::Refusal;
@@ -63,6 +64,10 @@ pub(crate) fn report(failure: &Failure, args: &Args, words: &[OsString]) -> u8 {
         Failure::Unresolved(error @ ResolveError::Ambiguous { candidates, .. }) => {
             let lines = candidates.iter().map(|candidate| format!("\n    {}", hint::candidate(candidate)));
             (format!("{error}:{}", lines.collect::<String>()), own)
+        }
+        Failure::Unresolved(error @ ResolveError::NoSuchContainer(unknown)) => {
+            let line = |asked: &Asked| format!("\n    {}: {}", asked.runtime.scheme(), asked.said);
+            (format!("{error}{}", unknown.asked.iter().map(line).collect::<String>()), own)
         }
         Failure::Unresolved(error) => (error.to_string(), own),
         Failure::Refused(refusal) => (refusal.to_string(), own),

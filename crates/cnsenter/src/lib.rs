@@ -10,16 +10,30 @@ mod print;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cli::{Action, Args, CalledAs, TargetWord};
 use enter::Opened;
 use exit::Failure;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use plan::{Planned, Resolved};
-use resolve::{Context, Settings};
+use plan::{Planned, Refusal, Resolved};
+use resolve::{Context, Settings, State};
+
+/// How soon to ask again after a container that ended meanwhile.
+const NOTICED: Duration = Duration::from_millis(5);
 
 /// The variables that cnsenter itself reads.
-const READ: [&str; 6] = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "HOME", "NO_COLOR", "TERM"];
+const READ: [&str; 9] = [
+    "CONTAINER_HOST",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "HOME",
+    "NO_COLOR",
+    "TERM",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+];
 
 /// Does what the command line says. Returns the exit status: in this process only when something failed or nothing was
 /// to be run, since otherwise it has become the program.
@@ -55,19 +69,69 @@ fn act(args: &Args) -> Result<(), Failure> {
         // A container that may trace us can read what we were started with, so that is no more than we need ourselves.
         enter::seal(|name| !args.leaves_environment() || READ.iter().any(|read| name == *read))?;
     }
-    let resolved = without_sigpipe(|| resolve(args))?;
-    let planned = plan::plan(args, &resolved, std::env::var_os("TERM")).map_err(Failure::Refused)?;
-    if args.action == Action::Print {
-        return show_bytes(&print::print(&planned, &resolved)?);
-    }
-    let Planned { plan, command, notices } = planned;
-    let failed = |error| Failure::NotEntered { error, container: resolved.container().cloned().map(Box::new) };
-    let opened = Opened::open(&plan, &command).map_err(failed)?;
+    let waiting = args.wait.map(Waiting::begin);
+    let (planned, resolved, opened) = loop {
+        match reach(args, waiting.as_ref()) {
+            Ok(reached) => break reached,
+            // It ended between the engine's word and ours: the next run will do.
+            Err(failure) if waiting.as_ref().is_some_and(|waiting| waiting.goes_on_after(&failure, args)) => {}
+            Err(failure) => return Err(failure),
+        }
+    };
+    let Some(opened) = opened else { return show_bytes(&print::print(&planned, &resolved)?) };
     // Not before the target was verified: a notice must not explain what has ended meanwhile.
-    for notice in &notices {
+    for notice in &planned.notices {
         exit::notice(notice);
     }
-    match enter::enter(&plan, &command, opened).map_err(failed)? {}
+    let container = || resolved.container().cloned().map(Box::new);
+    let failed = |error| Failure::NotEntered { error, container: container() };
+    match enter::enter(&planned.plan, &planned.command, opened).map_err(failed)? {}
+}
+
+/// Finds the target, decides, and holds what there is to join; nothing is held where the plan is only to be shown.
+fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, Option<Opened>), Failure> {
+    let resolved = without_sigpipe(|| resolve(args, waiting))?;
+    let planned = plan::plan(args, &resolved, std::env::var_os("TERM")).map_err(Failure::Refused)?;
+    if args.action == Action::Print {
+        return Ok((planned, resolved, None));
+    }
+    match Opened::open(&planned.plan, &planned.command) {
+        Ok(opened) => Ok((planned, resolved, Some(opened))),
+        Err(error) => Err(Failure::NotEntered { error, container: resolved.container().cloned().map(Box::new) }),
+    }
+}
+
+/// `--wait`, begun.
+struct Waiting {
+    since: Instant,
+    end: Instant,
+}
+
+impl Waiting {
+    fn begin(longest: Duration) -> Self {
+        let since = Instant::now();
+        Self { since, end: since.checked_add(longest).unwrap_or(since) }
+    }
+
+    /// Whether the container that was to be entered ended just then. An engine notices that a little later.
+    fn goes_on_after(&self, failure: &Failure, args: &Args) -> bool {
+        let goes_on = match failure {
+            Failure::NotEntered { error: enter::Error::NoProcess(_), container: Some(_) }
+            | Failure::Refused(Refusal::NotRunning(_)) => Instant::now() < self.end,
+            Failure::Unresolved(resolve::Error::NotRunning(container)) => {
+                Instant::now() < self.end && !matches!(container.state, State::Dead | State::Removing)
+            }
+            // Its pid is another's by now, or its engine's pids are not ours, and never will be.
+            Failure::NotEntered { error: enter::Error::Impostor { .. }, container: Some(_) } => {
+                Instant::now() < self.end && self.since.elapsed() < args.timeout
+            }
+            _ => false,
+        };
+        if goes_on {
+            std::thread::sleep(NOTICED);
+        }
+        goes_on
+    }
 }
 
 /// An engine that closes the connection is a failure to report, not a reason to die of SIGPIPE. The disposition is the
@@ -84,12 +148,14 @@ fn without_sigpipe<T>(ask: impl FnOnce() -> T) -> T {
     answer
 }
 
-fn resolve(args: &Args) -> Result<Resolved, Failure> {
+fn resolve(args: &Args, waiting: Option<&Waiting>) -> Result<Resolved, Failure> {
     let Some(TargetWord::Reference(reference)) = &args.target else { return Ok(Resolved::Nothing) };
     let settings = settings(args);
-    Ok(match args.sandbox {
-        true => Resolved::Sandbox(resolve::resolve_sandbox(reference, &settings)?),
-        false => Resolved::Container(resolve::resolve(reference, &settings)?),
+    let running = waiting.map(|waiting| resolve::wait(reference, &settings, waiting.end)).transpose()?;
+    Ok(match (args.sandbox, running) {
+        (true, _) => Resolved::Sandbox(resolve::resolve_sandbox(reference, &settings)?),
+        (false, Some(running)) => Resolved::Container(running),
+        (false, None) => Resolved::Container(resolve::resolve(reference, &settings)?),
     })
 }
 
@@ -98,12 +164,16 @@ fn settings(args: &Args) -> Settings {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let flag = args.context.clone().map(|name| Context { name, said_by: "--context" });
     let context = flag.or_else(|| variable("DOCKER_CONTEXT").map(|name| Context { name, said_by: "DOCKER_CONTEXT" }));
-    let home = || variable("HOME").map(|home| Path::new(&home).join(".docker"));
+    let home = |folder| variable("HOME").map(|home| Path::new(&home).join(folder));
     Settings {
         host: args.host.clone(),
         docker_host: variable("DOCKER_HOST"),
         context,
-        config_folder: variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home),
+        config_folder: variable("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home(".docker")),
+        container_host: variable("CONTAINER_HOST"),
+        runtime_folder: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
+        data_folder: variable("XDG_DATA_HOME").map(PathBuf::from).or_else(|| home(".local/share")),
+        state_roots: args.state_roots.clone(),
         timeout: args.timeout,
     }
 }

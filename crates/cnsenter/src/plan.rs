@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use enter::{Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Target, WorkingDirectory};
-use resolve::{Container, Network, Sandbox, State};
+use resolve::{Container, Elsewhere, Network, Sandbox, Source as Said, State};
 
 use crate::cli::{Args, NamespaceWord, TargetWord};
 
@@ -50,9 +50,24 @@ pub(crate) enum Refusal {
     /// Something other than its network was asked for, and a file has nothing else.
     #[error("{0} is a network namespace without a container")]
     FileAlone(String),
+    /// Its engine's processes are not this machine's, or not those that we can see.
+    #[error("container {name} is not within reach: {}", whereabouts(.elsewhere))]
+    Elsewhere {
+        /// The container's name.
+        name: String,
+        /// Where its engine is.
+        elsewhere: Elsewhere,
+    },
     /// Its sandbox file is a namespace nowhere, and no process is there to go through.
     #[error("{0} is no namespace as seen from here")]
     Invisible(String),
+}
+
+fn whereabouts(elsewhere: &Elsewhere) -> &'static str {
+    match elsewhere {
+        Elsewhere::OtherPidNamespace => "its engine is in another pid namespace, whose numbers mean nothing here",
+        Elsewhere::VirtualMachine => "its engine, Docker Desktop, runs in a virtual machine, and so does it",
+    }
 }
 
 /// Decides. `terminal` is the caller's TERM, the one thing of its environment that a container's programs get.
@@ -82,6 +97,7 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>)
         plan.joins.sort_by_key(|join| join.namespace);
         notices.extend(sandbox.unasked.as_ref().map(|reason| format!("{reason}; going by the file's name alone")));
     }
+    notices.extend(resolved.container().and_then(by_state));
     if let Some(name) = uses_host_network(resolved, &plan) {
         notices.push(format!("container {name} uses the host's own network (--network host)"));
     }
@@ -96,7 +112,22 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>)
     if !plan.takes_of_target() && command.environment != Environment::Target {
         plan.target = None;
     }
+    if let (Some(_), Some(container)) = (&plan.target, resolved.container())
+        && let Said::Engine { elsewhere: Some(elsewhere), .. } = container.source
+    {
+        return Err(Refusal::Elsewhere { name: container.name.clone(), elsewhere });
+    }
     Ok(Planned { plan, command, notices })
+}
+
+/// What to say where the engine that goes first did not answer.
+fn by_state(container: &Container) -> Option<String> {
+    match &container.source {
+        Said::State { folder, instead_of: Some(reason) } => {
+            Some(format!("{reason}; going by what is on disk, {}", folder.display()))
+        }
+        _ => None,
+    }
 }
 
 /// The container whose network is joined, and is no other than the host's.
@@ -119,7 +150,9 @@ fn target(args: &Args, resolved: &Resolved) -> Result<Option<Target>, Refusal> {
     let Some(container) = resolved.container() else { return Ok(None) };
     match (&container.state, container.pid) {
         (State::Running | State::Paused, Some(pid)) => {
-            Ok(Some(Target { pid, proof: Proof::Cgroup(container.id.clone()) }))
+            // A start time, where a record has it, proves more than a cgroup, and where there is none.
+            let cgroup = || Proof::Cgroup(container.id.clone());
+            Ok(Some(Target { pid, proof: container.start.map_or_else(cgroup, Proof::Start) }))
         }
         _ => Err(Refusal::NotRunning(Box::new(container.clone()))),
     }

@@ -38,9 +38,8 @@ pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, e
 }
 
 fn describe(container: &Container) -> String {
-    let id = container.id.get(..12).unwrap_or(&container.id);
     let pid = container.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
-    format!("{} ({}://{id}{pid})", container.name, container.runtime.scheme())
+    format!("{} ({}{pid})", container.name, container.reference())
 }
 
 fn origin(from: &Source, plan: &Plan) -> String {
@@ -101,7 +100,7 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
     if let Some(target) = &plan.target {
         let pid = match target.proof {
             Proof::PidfdInode(inode) => format!("{}:{inode}", target.pid),
-            Proof::Nothing | Proof::Cgroup(_) => target.pid.to_string(),
+            Proof::Nothing | Proof::Cgroup(_) | Proof::Start(_) => target.pid.to_string(),
         };
         words.extend(["--target".into(), pid.into()]);
     }

@@ -63,6 +63,8 @@ pub enum Proof {
     PidfdInode(u64),
     /// A component of its cgroup's path is, or contains between `-` and `.`, this container ID.
     Cgroup(String),
+    /// When it started, in clock ticks since boot: field 22 of `/proc/PID/stat`, proc_pid_stat(5).
+    Start(u64),
 }
 
 /// A namespace to join.

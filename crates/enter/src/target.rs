@@ -38,7 +38,10 @@ impl Process {
     pub(crate) fn open(target: &Target) -> Result<Self, Error> {
         let pid = target.pid;
         let raw = Pid::from_raw(pid).ok_or(Error::NoProcess(pid))?;
-        let process = match pidfd_open(raw, PidfdFlags::empty()) {
+        // A container may have the host's /proc mounted: its numbers are the host's, and pidfd_open's are ours.
+        let pidfd =
+            if numbers_are_ours() { pidfd_open(raw, PidfdFlags::empty()) } else { Err(rustix::io::Errno::NOSYS) };
+        let process = match pidfd {
             Ok(pidfd) => Self { pid, pidfd: Some(pidfd), start: None },
             Err(rustix::io::Errno::SRCH) => return Err(Error::NoProcess(pid)),
             // A thread that leads no process, or a kernel without pidfds.
@@ -53,6 +56,18 @@ impl Process {
         match proof {
             Proof::Nothing => Ok(()),
             Proof::PidfdInode(inode) => self.check_inode(*inode),
+            Proof::Start(wanted) => {
+                // Read by path, as below.
+                let found = start_time(self.pid)?;
+                self.still_there()?;
+                match found == *wanted {
+                    true => Ok(()),
+                    false => Err(Error::Impostor {
+                        pid: self.pid,
+                        reason: format!("it started {found} ticks after boot, not {wanted}"),
+                    }),
+                }
+            }
             Proof::Cgroup(id) => {
                 // Read by path: good only if the process that is held is still there when all has been read.
                 let text = self.read("cgroup", LARGEST_CGROUP)?;
@@ -128,6 +143,12 @@ fn unreadable(pid: i32, path: PathBuf, error: &std::io::Error) -> Error {
         true => Error::NoProcess(pid),
         false => Error::Open { path, errno },
     }
+}
+
+/// Whether the numbers in `/proc` are those of our own pid namespace. Where there is no `/proc`, nothing says otherwise.
+fn numbers_are_ours() -> bool {
+    let own = std::process::id().to_string();
+    fs::read_link("/proc/self").map_or(true, |link| link.as_os_str() == own.as_str())
 }
 
 /// A pidfd can be read from once its process is a zombie, or gone.

@@ -1,147 +1,199 @@
-//! Docker's answers, read through its API on a unix socket of this machine. What its files on disk say, and what other
-//! runtimes say, does not belong here.
+//! Docker's API on a unix socket of this machine, which podman speaks as well. What engines keep on disk does not belong
+//! here, nor which engine is asked first.
 
 mod transport;
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::time::{Duration, Instant, SystemTime};
 
 use bollard::Docker;
 use bollard::errors::Error as Bollard;
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary};
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder};
+use futures_util::StreamExt;
 
-use super::Runtime;
-use crate::container::{Container, Network, State};
-use crate::endpoint::{Endpoint, Origin, Settings};
-use crate::error::{Candidate, Error, Failure};
-use crate::reference::Reference;
+use crate::Runtime;
+use crate::container::{Container, Elsewhere, Pod, Source, State};
+use crate::endpoint::{Endpoint, Origin};
+use crate::error::{Error, Failure};
+use crate::runtime::{docker, oci, process};
+use crate::wanted::Wanted;
 
-/// What Docker gives to the programs of an image that sets no PATH.
-const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// How many containers with the same labels are asked for one by one.
+const MOST_ASKED: usize = 64;
 
-/// How many names a message offers at most.
-const SIMILAR: usize = 3;
-
-/// A Docker engine that can be asked.
+/// An engine that can be asked.
 #[derive(Debug)]
 pub(crate) struct Engine {
+    runtime: Runtime,
     origin: Origin,
     /// The process that listens on its socket: the daemon, or whoever started it (systemd).
-    pub(crate) listener: Option<i32>,
+    listener: Option<i32>,
     docker: Docker,
-    /// Of one thread: joining a mount or user namespace needs a process that has no other, setns(2). Dropped with the
-    /// engine, before anything is joined.
-    executor: tokio::runtime::Runtime,
     timeout: Duration,
     /// For all that is asked together.
     deadline: Instant,
 }
 
 impl Engine {
-    /// Finds the engine and connects: what fails here is told by the system's own words, and the socket says who listens.
-    pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
-        let now = Instant::now();
-        let deadline = now.checked_add(settings.timeout).unwrap_or(now);
-        let Endpoint { socket, origin } = settings.endpoint()?;
+    /// Connects: what fails here is told by the system's own words, and the socket says who listens. The executor must
+    /// be there already.
+    pub(crate) fn open(
+        runtime: Runtime,
+        endpoint: Endpoint,
+        timeout: Duration,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let Endpoint { socket, origin } = endpoint;
+        let failed = |failure, origin| Error::Engine { runtime, failure, origin };
         let connection = match transport::connect_to(&socket) {
             Ok(connection) => connection,
-            Err(error) => return Err(Error::Engine { failure: system(&error), origin }),
+            Err(error) => return Err(failed(system(&error), origin)),
         };
         let listener = transport::listener(&connection);
-        let executor =
-            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Executor)?;
         match transport::client(socket, connection) {
-            Ok(docker) => Ok(Self { origin, listener, docker, executor, timeout: settings.timeout, deadline }),
-            Err(error) => Err(Error::Engine { failure: failure(&error), origin }),
+            Ok(docker) => Ok(Self { runtime, origin, listener, docker, timeout, deadline }),
+            Err(error) => Err(failed(failure(&error), origin)),
         }
     }
 
-    /// Asks for one container: exact name, full ID, unique prefix, in the engine's own order.
-    pub(crate) fn inspect(&self, reference: &Reference) -> Result<Container, Error> {
-        let name = &reference.name;
-        log::info!("asking Docker at {} for {name}", self.origin);
-        match self.ask(self.docker.inspect_container(name, None))? {
-            Ok(answer) => container(answer)
-                .ok_or_else(|| self.failed(Failure::Garbage("its answer has no ID or no state".to_owned()))),
-            Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => {
-                let known = self.list().unwrap_or_default();
-                let similar = nearest(name, known.into_iter().map(|(_, name)| name));
-                Err(Error::NoSuchContainer { reference: reference.clone(), similar, folder: None })
+    /// Where it is asked.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Asks for what is wanted; nothing where the engine does not know it.
+    pub(crate) async fn find(&self, wanted: &Wanted<'_>) -> Result<Vec<Container>, Error> {
+        log::info!("asking {} at {} for {wanted}", self.runtime.name(), self.origin);
+        let labels = match wanted {
+            Wanted::Name { name, .. } => return self.find_by_name(name).await,
+            Wanted::All => return Ok(Vec::new()),
+            Wanted::Pod { namespace, pod, .. } => {
+                vec![format!("io.kubernetes.pod.namespace={namespace}"), format!("io.kubernetes.pod.name={pod}")]
             }
-            // 500 in older engines, 400 in newer ones.
-            Err(Bollard::DockerResponseServerError { message, .. })
-                if message.to_ascii_lowercase().contains("multiple ids found") =>
-            {
-                Err(Error::Ambiguous { word: name.clone(), candidates: with_prefix(self.list()?, name) })
+            Wanted::Service { project, service, .. } => {
+                vec![format!("com.docker.compose.project={project}"), format!("com.docker.compose.service={service}")]
+            }
+        };
+        self.inspect_all(self.list("label", &labels).await?).await
+    }
+
+    /// Exact name, full ID, unique prefix, in the engine's own order. A name that podman does not know may be a pod's.
+    async fn find_by_name(&self, name: &str) -> Result<Vec<Container>, Error> {
+        match self.ask(self.docker.inspect_container(name, None)).await? {
+            Ok(answer) => Ok(vec![self.container(answer)?]),
+            Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => match self.runtime {
+                Runtime::Podman => self.infra_of_pod(name).await,
+                _ => Ok(Vec::new()),
+            },
+            // 500 in older engines and in podman, 400 in newer ones.
+            Err(Bollard::DockerResponseServerError { message, .. }) if is_ambiguous(&message) => {
+                let mut matching = self.list("", &[]).await?;
+                matching.retain(|(id, _)| id.starts_with(name));
+                self.inspect_all(matching).await
             }
             Err(error) => Err(self.failed(failure(&error))),
         }
     }
 
-    /// Full ID and name of every container, whatever its state.
-    fn list(&self) -> Result<Vec<(String, String)>, Error> {
-        let options = ListContainersOptionsBuilder::new().all(true).build();
-        let summaries = self.ask(self.docker.list_containers(Some(options)))?;
+    /// podman's pods share the namespaces of one of their containers.
+    async fn infra_of_pod(&self, pod: &str) -> Result<Vec<Container>, Error> {
+        // Where there is no such pod, podman's answer is an error of its own.
+        let mut members = self.list("pod", &[pod.to_owned()]).await.unwrap_or_default();
+        members.retain(|(_, name)| name.ends_with("-infra"));
+        let of_pod = Some(Pod { namespace: None, name: pod.to_owned(), container: None });
+        let infra = self.inspect_all(members).await?;
+        Ok(infra.into_iter().map(|container| Container { pod: of_pod.clone(), ..container }).collect())
+    }
+
+    async fn inspect_all(&self, listed: Vec<(String, String)>) -> Result<Vec<Container>, Error> {
+        let mut all = Vec::new();
+        for (id, _) in listed.into_iter().take(MOST_ASKED) {
+            match self.ask(self.docker.inspect_container(&id, None)).await? {
+                Ok(answer) => all.push(self.container(answer)?),
+                // Removed since it was listed.
+                Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => {}
+                Err(error) => return Err(self.failed(failure(&error))),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Full ID and name of every container, whatever its state, that passes the filter.
+    async fn list(&self, filter: &str, values: &[String]) -> Result<Vec<(String, String)>, Error> {
+        let mut options = ListContainersOptionsBuilder::new().all(true);
+        if !values.is_empty() {
+            options = options.filters(&HashMap::from([(filter, values.to_vec())]));
+        }
+        let summaries = self.ask(self.docker.list_containers(Some(options.build()))).await?;
         let summaries = summaries.map_err(|error| self.failed(failure(&error)))?;
         let first = |names: Option<Vec<String>>| names.unwrap_or_default().into_iter().next().unwrap_or_default();
-        let entry = |summary: ContainerSummary| Some((summary.id?, bare(first(summary.names))));
+        let entry = |summary: ContainerSummary| Some((summary.id?, docker::bare(first(summary.names))));
         Ok(summaries.into_iter().filter_map(entry).collect())
     }
 
+    /// The names of all containers.
+    pub(crate) async fn names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.list("", &[]).await?.into_iter().map(|(_, name)| name).collect())
+    }
+
+    /// Waits until `end` for the event of the container's start, of which those since `since` count. Whether there was
+    /// one: an engine that goes away tells of none.
+    pub(crate) async fn started(&self, id: &str, since: SystemTime, end: Instant) -> bool {
+        let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());
+        let filters = [("type", "container"), ("event", "start"), ("container", id)];
+        let filters: HashMap<_, _> = filters.into_iter().map(|(name, value)| (name, vec![value])).collect();
+        let options = EventsOptionsBuilder::new().since(&since).filters(&filters).build();
+        let mut events = pin!(self.docker.events(Some(options)));
+        let left = end.saturating_duration_since(Instant::now());
+        matches!(tokio::time::timeout(left, events.next()).await, Ok(Some(Ok(_))) | Err(_))
+    }
+
     /// Waits for an answer until the deadline.
-    fn ask<T>(&self, question: impl Future<Output = T>) -> Result<T, Error> {
+    async fn ask<T>(&self, question: impl Future<Output = T>) -> Result<T, Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        self.executor
-            .block_on(async { tokio::time::timeout(left, question).await })
-            .map_err(|_| self.failed(Failure::Silent(self.timeout)))
+        tokio::time::timeout(left, question).await.map_err(|_| self.failed(Failure::Silent(self.timeout)))
     }
 
     fn failed(&self, failure: Failure) -> Error {
-        Error::Engine { failure, origin: self.origin.clone() }
+        Error::Engine { runtime: self.runtime, failure, origin: self.origin.clone() }
+    }
+
+    fn container(&self, answer: ContainerInspectResponse) -> Result<Container, Error> {
+        let source = Source::Engine { listener: self.listener, elsewhere: self.elsewhere() };
+        container(self.runtime, source, answer)
+            .ok_or_else(|| self.failed(Failure::Garbage("its answer has no ID or no state".to_owned())))
+    }
+
+    /// Why the engine's pids mean nothing here, if so.
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        // Docker Desktop's socket, and the program behind it, which passes everything on to a virtual machine.
+        let program = self.listener.and_then(|pid| std::fs::read_to_string(process::of(pid, "comm")).ok());
+        if self.origin.address.contains("/.docker/desktop/")
+            || program.is_some_and(|name| name.starts_with("com.docker"))
+        {
+            return Some(Elsewhere::VirtualMachine);
+        }
+        if !process::numbers_are_ours() {
+            // The host's /proc in a container: its numbers are the engine's, or the cgroup will not be the container's.
+            return None;
+        }
+        let Some(listener) = self.listener else { return Some(Elsewhere::OtherPidNamespace) };
+        let [ours, theirs] =
+            [PathBuf::from("/proc/self/ns/pid"), process::of(listener, "ns/pid")].map(std::fs::read_link);
+        matches!((ours, theirs), (Ok(ours), Ok(theirs)) if ours != theirs).then_some(Elsewhere::OtherPidNamespace)
     }
 }
 
-/// A name without the slash that Docker puts before it.
-fn bare(name: String) -> String {
-    name.strip_prefix('/').map(str::to_owned).unwrap_or(name)
-}
-
-/// The names that are nearest to `word`, best first: those that contain it, and those a slip of the keyboard away.
-fn nearest(word: &str, names: impl Iterator<Item = String>) -> Vec<String> {
-    let lower = word.to_ascii_lowercase();
-    let mut ranked: Vec<(usize, String)> = names
-        .filter_map(|name| {
-            let candidate = name.to_ascii_lowercase();
-            let distance = strsim::osa_distance(&lower, &candidate);
-            let close = distance <= (lower.len() / 3).max(1) || (lower.len() > 2 && candidate.contains(&lower));
-            close.then_some((distance, name))
-        })
-        .collect();
-    ranked.sort();
-    ranked.into_iter().take(SIMILAR).map(|(_, name)| name).collect()
-}
-
-/// The containers whose ID begins with `prefix`.
-fn with_prefix(all: Vec<(String, String)>, prefix: &str) -> Vec<Candidate> {
-    let mut matching: Vec<_> = all.into_iter().filter(|(id, _)| id.starts_with(prefix)).collect();
-    matching.sort_by(|a, b| a.1.cmp(&b.1));
-    // Long enough to tell them apart, and at least as long as Docker prints them.
-    let common = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    let longest = matching
-        .iter()
-        .enumerate()
-        .flat_map(|(i, (a, _))| matching[i + 1..].iter().map(move |(b, _)| common(a, b)))
-        .max();
-    let length = longest.map_or(12, |common| (common + 1).max(12));
-    let candidate = |(id, name): (String, String)| Candidate::Container {
-        reference: format!("docker://{}", id.get(..length).unwrap_or(&id)),
-        name,
-    };
-    matching.into_iter().map(candidate).collect()
+fn is_ambiguous(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("multiple ids found") || message.contains("more than one result")
 }
 
 /// What an error of bollard's means for a person.
@@ -183,30 +235,28 @@ fn system(error: &io::Error) -> Failure {
 }
 
 /// `None` where the answer is not of a container.
-fn container(answer: ContainerInspectResponse) -> Option<Container> {
+fn container(runtime: Runtime, source: Source, answer: ContainerInspectResponse) -> Option<Container> {
     let id = answer.id.filter(|id| !id.is_empty())?;
     let state = answer.state?;
     let config = answer.config.unwrap_or_default();
     let mode = answer.host_config.and_then(|host| host.network_mode).unwrap_or_default();
-    let key = answer.network_settings.and_then(|network| network.sandbox_key).filter(|key| !key.is_empty());
+    let key = answer.network_settings.and_then(|network| network.sandbox_key);
+    let labels = config.labels.unwrap_or_default();
+    let label = |name: &str| labels.get(name).map(String::as_str);
     Some(Container {
-        runtime: Runtime::Docker,
+        runtime,
+        namespace: None,
         id,
-        name: bare(answer.name.unwrap_or_default()),
+        name: docker::bare(answer.name.unwrap_or_default()),
         pid: state.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0),
-        network: network(&mode, key.map(PathBuf::from)),
-        env: environment(config.env.unwrap_or_default(), config.hostname.unwrap_or_default()),
+        start: None,
+        network: docker::network(&mode, key.map(PathBuf::from)),
+        env: oci::environment(config.env.unwrap_or_default(), config.hostname.unwrap_or_default()),
         state: self::state(state),
+        pod: docker::pod(label),
+        service: oci::service(label),
+        source,
     })
-}
-
-fn network(mode: &str, key: Option<PathBuf>) -> Network {
-    match (mode.strip_prefix("container:"), key) {
-        (Some(other), None) => Network::Container(other.to_owned()),
-        (_, Some(key)) if mode == "host" => Network::Host(key),
-        (_, Some(key)) => Network::Sandbox(key),
-        (None, None) => Network::None,
-    }
 }
 
 fn state(state: ContainerState) -> State {
@@ -222,58 +272,5 @@ fn state(state: ContainerState) -> State {
         Some(ContainerStateStatusEnum::DEAD) => State::Dead,
         Some(ContainerStateStatusEnum::EMPTY) | None if state.running == Some(true) => State::Running,
         Some(ContainerStateStatusEnum::EMPTY) | None => exited,
-    }
-}
-
-/// The environment of the image and of `docker run`, with what the engine puts before and after.
-fn environment(configured: Vec<String>, hostname: String) -> Vec<String> {
-    let sets = |name: &str| configured.iter().any(|entry| entry.starts_with(name));
-    let mut all = Vec::with_capacity(configured.len() + 3);
-    if !sets("PATH=") {
-        all.push(DEFAULT_PATH.to_owned());
-    }
-    if !sets("HOSTNAME=") && !hostname.is_empty() {
-        all.push(format!("HOSTNAME={hostname}"));
-    }
-    let home = (!sets("HOME=")).then(|| "HOME=/root".to_owned());
-    all.extend(configured);
-    all.extend(home);
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_names_come_best_first() {
-        let names = || ["nginx", "nginx-proxy", "ngonx", "redis", "postgres"].into_iter().map(String::from);
-        assert_eq!(nearest("ngnix", names()), ["nginx"]);
-        assert_eq!(nearest("nginx", names()), ["nginx", "ngonx", "nginx-proxy"]);
-        assert_eq!(nearest("proxy", names()), ["nginx-proxy"]);
-        assert!(nearest("zookeeper", names()).is_empty());
-        assert!(nearest("x", names()).is_empty());
-    }
-
-    #[test]
-    fn an_empty_sandbox_key_is_told_apart_by_the_network_mode() {
-        let key = PathBuf::from("/var/run/docker/netns/default");
-        assert_eq!(network("host", Some(key.clone())), Network::Host(key.clone()));
-        assert_eq!(network("container:abc", None), Network::Container("abc".to_owned()));
-        assert_eq!(network("bridge", Some(key.clone())), Network::Sandbox(key));
-        assert_eq!(network("bridge", None), Network::None);
-    }
-
-    #[test]
-    fn what_the_image_sets_wins_over_what_the_engine_adds() {
-        let set = |list: &[&str]| list.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>();
-        assert_eq!(
-            environment(set(&["PATH=/x", "A=1"]), "web".to_owned()),
-            ["HOSTNAME=web", "PATH=/x", "A=1", "HOME=/root"]
-        );
-        assert_eq!(
-            environment(set(&["HOME=/h", "HOSTNAME=x"]), "web".to_owned()),
-            [DEFAULT_PATH, "HOME=/h", "HOSTNAME=x"]
-        );
     }
 }

@@ -2,26 +2,86 @@
 
 use std::path::PathBuf;
 
-use crate::Runtime;
+use crate::{Reference, Runtime};
 
 /// A container, as its runtime reported it at one moment. A pid may have been reused since: whoever joins it checks
-/// the process against [`Container::id`] first.
+/// the process against [`Container::start`] or [`Container::id`] first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Who reported it.
+    /// Who runs it.
     pub runtime: Runtime,
+    /// containerd's namespace.
+    pub namespace: Option<String>,
     /// The full ID.
     pub id: String,
-    /// The name, without the slash that Docker puts before it.
+    /// The name, without the slash that Docker puts before it; the ID where the runtime has no names.
     pub name: String,
     /// The init process, in the pid namespace of the engine. `None` unless there is one.
     pub pid: Option<i32>,
+    /// When the init process started, in clock ticks since boot, where the runtime's state says so.
+    pub start: Option<u64>,
     /// What the container is doing.
     pub state: State,
     /// Where its network namespace is kept.
     pub network: Network,
     /// The environment of its programs, `NAME=VALUE` each, with what the engine adds (`PATH`, `HOSTNAME`, `HOME`).
     pub env: Vec<String>,
+    /// The pod that it is part of.
+    pub pod: Option<Pod>,
+    /// The service of Compose that it runs.
+    pub service: Option<Service>,
+    /// Who said all this.
+    pub source: Source,
+}
+
+/// A container's place in a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// The Kubernetes namespace; none for podman's own pods.
+    pub namespace: Option<String>,
+    /// The pod's name.
+    pub name: String,
+    /// The container's name in it; `None` for the sandbox ("pause", "infra") whose namespaces the others share.
+    pub container: Option<String>,
+}
+
+/// A container's place in a Compose project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The project.
+    pub project: String,
+    /// The service.
+    pub service: String,
+    /// Which of the service's containers, from 1.
+    pub number: u32,
+}
+
+/// Who said what is known of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The engine, asked through its API.
+    Engine {
+        /// The process that listens on its socket, where that can be told.
+        listener: Option<i32>,
+        /// Why its pids mean nothing here.
+        elsewhere: Option<Elsewhere>,
+    },
+    /// What the runtime left on disk.
+    State {
+        /// Where it was read.
+        folder: PathBuf,
+        /// Why the engine, which goes first, did not answer.
+        instead_of: Option<String>,
+    },
+}
+
+/// Where an engine is whose processes are not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// In a pid namespace above or beside ours: we are in a container, or the engine is.
+    OtherPidNamespace,
+    /// In a virtual machine, Docker Desktop's.
+    VirtualMachine,
 }
 
 /// The states of a container, in Docker's words.
@@ -49,6 +109,13 @@ pub enum State {
     },
     /// Could not be removed, or its record is broken.
     Dead,
+    /// Not running, and nobody noted how it ended.
+    Stopped,
+    /// Running by its record, and the process of that record is gone.
+    Gone {
+        /// The pid that is recorded.
+        pid: i32,
+    },
 }
 
 /// Where a container's network namespace is kept.
@@ -56,10 +123,33 @@ pub enum State {
 pub enum Network {
     /// A file of its own: Docker's SandboxKey.
     Sandbox(PathBuf),
-    /// `--network host`: the host's own network. The engine keeps a file for it, too.
-    Host(PathBuf),
+    /// `--network host`: the host's own network. Docker keeps a file for it, too.
+    Host(Option<PathBuf>),
     /// `--network container:ID`: that container's.
     Container(String),
-    /// The engine names none: the container has not been started.
+    /// The engine names none: the container has not been started, or its processes alone hold it.
     None,
+}
+
+impl Container {
+    /// Whether there is a process to enter.
+    pub fn runs(&self) -> bool {
+        matches!(self.state, State::Running | State::Paused) && self.pid.is_some()
+    }
+
+    /// How to name it without a doubt.
+    pub fn reference(&self) -> Reference {
+        if let Some(Pod { namespace: Some(namespace), name, container }) = &self.pod {
+            let container = container.clone();
+            return Reference::Pod { namespace: namespace.clone(), pod: name.clone(), container };
+        }
+        let name = self.short_id().to_owned();
+        Reference::Name { runtime: Some(self.runtime), namespace: self.namespace.clone(), name }
+    }
+
+    /// The ID as Docker prints it, where it is one that a machine made; all of it otherwise.
+    pub fn short_id(&self) -> &str {
+        let made = self.id.len() == 64 && self.id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.id.get(..12).filter(|_| made).unwrap_or(&self.id)
+    }
 }

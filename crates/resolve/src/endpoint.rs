@@ -1,5 +1,5 @@
 //! Where the Docker engine is: `-H`, `--context`, `DOCKER_HOST`, `DOCKER_CONTEXT` and the Docker client's own files, in
-//! the order in which `docker` takes them. Talking to the engine belongs in `runtime/docker.rs`.
+//! the order in which `docker` takes them. Talking to the engine belongs in `api.rs`.
 
 use std::fmt;
 use std::fs::File;
@@ -16,7 +16,7 @@ pub(crate) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const LARGEST_CONFIGURATION: u64 = 1 << 20;
 
 /// How to reach the engines. Plain data: the caller reads flags and environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// `-H` or `--host`.
     pub host: Option<String>,
@@ -26,6 +26,14 @@ pub struct Settings {
     pub context: Option<Context>,
     /// The Docker client's folder: `DOCKER_CONFIG`, or `.docker` in the home folder.
     pub config_folder: Option<PathBuf>,
+    /// `CONTAINER_HOST`: where podman is asked.
+    pub container_host: Option<String>,
+    /// Where runtimes of an ordinary user keep what runs: `XDG_RUNTIME_DIR`.
+    pub runtime_folder: Option<PathBuf>,
+    /// Where they keep the rest: `XDG_DATA_HOME`, or `.local/share` in the home folder.
+    pub data_folder: Option<PathBuf>,
+    /// Folders of state that are in no usual place: `--state-root`.
+    pub state_roots: Vec<PathBuf>,
     /// For everything that is asked, together.
     pub timeout: Duration,
 }
@@ -150,7 +158,7 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings { host: None, docker_host: None, context: None, config_folder: None, timeout: Duration::from_secs(2) }
+        Settings { timeout: Duration::from_secs(2), ..Settings::default() }
     }
 
     fn client_folder(name: &str, config: &str, contexts: &[(&str, &str)]) -> PathBuf {

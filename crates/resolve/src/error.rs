@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Runtime;
 use crate::container::Container;
 use crate::endpoint::Origin;
 use crate::reference::Reference;
@@ -12,16 +13,12 @@ use crate::reference::Reference;
 /// Why a reference gave no container and no sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The engine answered, and knows nothing of that name.
-    #[error("no such container: {reference}")]
-    NoSuchContainer {
-        /// What was asked for.
-        reference: Reference,
-        /// The names that are nearest to it, best first.
-        similar: Vec<String>,
-        /// The netns folder that was searched as well, with `--sandbox`.
-        folder: Option<PathBuf>,
-    },
+    /// Nobody on this machine knows that name.
+    #[error("no such container: {}", .0.reference)]
+    NoSuchContainer(Box<Unknown>),
+    /// The runtime that was named has nothing on this machine.
+    #[error("{} has nothing on this machine", .0.name())]
+    Absent(Runtime),
     /// The word stands for more than one thing.
     #[error("{word} is ambiguous")]
     Ambiguous {
@@ -31,8 +28,10 @@ pub enum Error {
         candidates: Vec<Candidate>,
     },
     /// The engine could not be asked.
-    #[error("cannot ask Docker at {origin}: {failure}")]
+    #[error("cannot ask {} at {origin}: {failure}", .runtime.name())]
     Engine {
+        /// Whose engine.
+        runtime: Runtime,
         /// Which engine, and who said so.
         origin: Origin,
         /// What happened.
@@ -69,6 +68,16 @@ pub enum Error {
     /// The container is not in a state that has a network to join.
     #[error("container {} is not running", .0.name)]
     NotRunning(Box<Container>),
+    /// It was waited for, and did not run in time.
+    #[error("{reference} did not run within {}", seconds(.waited))]
+    WaitedInVain {
+        /// What was waited for.
+        reference: Reference,
+        /// How long.
+        waited: Duration,
+        /// As it was last seen.
+        last: Option<Box<Container>>,
+    },
     /// The container runs, and the engine keeps no file for its network.
     #[error("the engine names no sandbox file for container {0}")]
     NoSandbox(String),
@@ -83,6 +92,28 @@ pub enum Error {
     Executor(#[source] io::Error),
 }
 
+/// A name that nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// What was asked for.
+    pub reference: Reference,
+    /// The names that are nearest to it, best first.
+    pub similar: Vec<String>,
+    /// The netns folder that was searched as well, with `--sandbox`.
+    pub folder: Option<PathBuf>,
+    /// Who was asked, and why each said no.
+    pub asked: Vec<Asked>,
+}
+
+/// A runtime that does not know a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which one.
+    pub runtime: Runtime,
+    /// What it said, or what was looked through in its place.
+    pub said: String,
+}
+
 /// One reading of an ambiguous word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Candidate {
@@ -92,6 +123,8 @@ pub enum Candidate {
         reference: String,
         /// Its name.
         name: String,
+        /// Who runs it.
+        runtime: Runtime,
     },
     /// A file in the netns folder.
     File(PathBuf),
@@ -129,5 +162,5 @@ pub enum Failure {
 }
 
 fn seconds(duration: &Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
+    format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
 }

@@ -4,26 +4,45 @@
 //! Here belongs: how references are spelled, where each engine is, what it answers. Does not belong here: joining
 //! a namespace, printing, reading flags or the process's environment (the caller hands over [`Settings`]).
 
+mod api;
 mod container;
 mod endpoint;
 mod error;
+mod file;
 mod reference;
+mod report;
+mod roots;
 mod runtime;
 mod sandbox;
+mod search;
+mod wait;
+mod wanted;
 
-pub use container::{Container, Network, State};
+use std::time::Instant;
+
+pub use container::{Container, Elsewhere, Network, Pod, Service, Source, State};
 pub use endpoint::{Context, Origin, Settings};
-pub use error::{Candidate, Error, Failure};
+pub use error::{Asked, Candidate, Error, Failure, Unknown};
 pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
 pub use sandbox::{Sandbox, SandboxFile};
 
-/// Finds the container that `reference` names: exact name, else full ID, else unique ID prefix.
+/// Finds the container that `reference` names: exact name, else full ID, else unique ID prefix. Docker is asked first,
+/// the other runtimes of this machine when it does not know the name; what does not answer is looked for on disk.
 ///
 /// # Errors
 /// [`Error::NoSuchContainer`], [`Error::Ambiguous`], or [`Error::Engine`] when the engine could not be asked.
 pub fn resolve(reference: &Reference, settings: &Settings) -> Result<Container, Error> {
-    runtime::open(reference, settings)?.inspect(reference)
+    search::find(reference, settings)
+}
+
+/// As [`resolve`], and waits until `end` for the container to run: for its first start, or its next.
+///
+/// # Errors
+/// As [`resolve`], and [`Error::WaitedInVain`]. A container that a runtime named by the reference does not know is
+/// waited for where that runtime keeps no record of what does not run.
+pub fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<Container, Error> {
+    wait::wait(reference, settings, end)
 }
 
 /// Finds the network sandbox that `reference` names: that of a container, or a file of the engine's netns folder by

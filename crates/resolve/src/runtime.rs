@@ -1,38 +1,82 @@
 //! The runtimes, and the one match that dispatches to them. What a runtime is asked, and how, belongs in its own file
 //! under `runtime/`; a new one is a variant here, a line in each match, and a file there.
 
-mod docker;
+pub(crate) mod containerd;
+pub(crate) mod docker;
+pub(crate) mod lxc;
+pub(crate) mod nspawn;
+pub(crate) mod oci;
+pub(crate) mod process;
+pub(crate) mod storage;
 
-use crate::endpoint::Settings;
-use crate::error::Error;
-use crate::reference::Reference;
-
-pub(crate) use docker::Engine;
+use crate::report::Report;
+use crate::roots::Roots;
+use crate::wanted::Wanted;
 
 /// Who runs a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Runtime {
-    /// The Docker engine, through its API.
+    /// The Docker engine, through its API or by its state.
     Docker,
+    /// podman, through its API or by its state.
+    Podman,
+    /// containerd, and what is built on it: nerdctl, Kubernetes. By its state.
+    Containerd,
+    /// CRI-O, by its state.
+    Crio,
+    /// runc, crun or youki by hand.
+    Oci,
+    /// LXC, LXD and Incus.
+    Lxc,
+    /// systemd-nspawn.
+    Nspawn,
 }
 
 impl Runtime {
+    /// All of them, in the order in which they are asked.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Docker, Self::Podman, Self::Containerd, Self::Crio, Self::Oci, Self::Lxc, Self::Nspawn];
+
     /// What stands before `://` in a reference.
     pub fn scheme(self) -> &'static str {
         match self {
             Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
+            Self::Crio => "cri-o",
+            Self::Oci => "oci",
+            Self::Lxc => "lxc",
+            Self::Nspawn => "nspawn",
+        }
+    }
+
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "Docker",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
+            Self::Crio => "CRI-O",
+            Self::Oci => "runc/crun",
+            Self::Lxc => "LXC",
+            Self::Nspawn => "nspawn",
         }
     }
 
     /// The runtime with that scheme.
     pub(crate) fn from_scheme(scheme: &str) -> Option<Self> {
-        [Self::Docker].into_iter().find(|runtime| runtime.scheme() == scheme)
+        Self::ALL.into_iter().find(|runtime| runtime.scheme() == scheme)
     }
 }
 
-/// The engine of the runtime that `reference` allows.
-pub(crate) fn open(reference: &Reference, settings: &Settings) -> Result<Engine, Error> {
-    match reference.runtime.unwrap_or(Runtime::Docker) {
-        Runtime::Docker => Engine::open(settings),
+/// What a runtime left on this machine's disks of the containers that are wanted; `None` where it left nothing at all.
+pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
+    match runtime {
+        Runtime::Docker => docker::state(roots, wanted),
+        Runtime::Podman | Runtime::Crio => storage::state(runtime, roots, wanted),
+        Runtime::Containerd => containerd::state(roots, wanted),
+        Runtime::Oci => oci::state(roots, wanted),
+        Runtime::Lxc => lxc::state(roots, wanted),
+        Runtime::Nspawn => nspawn::state(wanted),
     }
 }

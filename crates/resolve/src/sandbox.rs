@@ -1,5 +1,5 @@
 //! The engine's netns folder: which file is whose network. Joining one belongs to `enter`; the containers themselves
-//! are asked of `runtime`.
+//! are found by `search`.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::container::{Container, Network, State};
 use crate::endpoint::Settings;
-use crate::error::{Candidate, Error};
+use crate::error::{Candidate, Error, Unknown};
 use crate::reference::Reference;
-use crate::runtime::{self, Engine};
+use crate::search;
 
 /// Where Docker keeps its network namespaces, unless its record says otherwise (`/var/run` is a link to `/run`).
 pub(crate) const DEFAULT_FOLDER: &str = "/var/run/docker/netns";
@@ -80,38 +80,32 @@ pub(crate) fn visibility(file: &Path) -> Visibility {
 
 /// Finds the sandbox that `reference` names.
 pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
-    let engine = match runtime::open(reference, settings) {
-        Ok(engine) => engine,
-        Err(error) => return without_engine(reference, error),
-    };
-    let container = match engine.inspect(reference) {
+    let container = match search::find(reference, settings) {
         Ok(container) => container,
-        Err(Error::NoSuchContainer { similar, .. }) if reference.runtime.is_none() => {
-            return match one_of(&reference.name, files(&reference.name)?)? {
+        Err(Error::NoSuchContainer(unknown)) if reference.plain().is_some() => {
+            let word = reference.plain().unwrap_or_default();
+            return match one_of(word, files(word)?)? {
                 Some(file) => Ok(of_file(file, None)),
                 None => {
                     let folder = Some(PathBuf::from(DEFAULT_FOLDER));
-                    Err(Error::NoSuchContainer { reference: reference.clone(), similar, folder })
+                    Err(Error::NoSuchContainer(Box::new(Unknown { folder, ..*unknown })))
                 }
             };
         }
         Err(error) => return without_engine(reference, error),
     };
-    if reference.runtime.is_none() {
-        check_for_rivals(&reference.name, &container)?;
+    if let Some(word) = reference.plain() {
+        check_for_rivals(word, &container)?;
     }
-    of_container(container, &engine)
+    of_container(container, settings)
 }
 
 /// The engine cannot say whether the name is a container's. A file of exactly that name is taken all the same.
 fn without_engine(reference: &Reference, error: Error) -> Result<Sandbox, Error> {
-    let exact = || Some(files(&reference.name).ok()?.into_iter().find(|found| found.exact)?.file);
-    match error {
-        Error::Engine { .. } if reference.runtime.is_none() => match exact() {
-            Some(file) => Ok(of_file(file, Some(error.to_string()))),
-            None => Err(error),
-        },
-        error => Err(error),
+    let exact = |word: &str| Some(files(word).ok()?.into_iter().find(|found| found.exact)?.file);
+    match (&error, reference.plain().and_then(exact)) {
+        (Error::Engine { .. }, Some(file)) => Ok(of_file(file, Some(error.to_string()))),
+        _ => Err(error),
     }
 }
 
@@ -120,8 +114,8 @@ fn without_engine(reference: &Reference, error: Error) -> Result<Sandbox, Error>
 fn check_for_rivals(word: &str, container: &Container) -> Result<(), Error> {
     let exact = word == container.name || word == container.id;
     let theirs = |file: &Path| match &container.network {
-        Network::Sandbox(key) | Network::Host(key) => key.file_name() == file.file_name(),
-        Network::Container(_) | Network::None => false,
+        Network::Sandbox(key) | Network::Host(Some(key)) => key.file_name() == file.file_name(),
+        Network::Host(None) | Network::Container(_) | Network::None => false,
     };
     // Whoever may not look will not join either.
     let files = files(word).unwrap_or_default();
@@ -129,9 +123,8 @@ fn check_for_rivals(word: &str, container: &Container) -> Result<(), Error> {
     if rivals.peek().is_none() {
         return Ok(());
     }
-    let id = container.id.get(..NAME_LENGTH).unwrap_or(&container.id);
-    let reference = format!("{}://{id}", container.runtime.scheme());
-    let candidate = Candidate::Container { reference, name: container.name.clone() };
+    let reference = container.reference().to_string();
+    let candidate = Candidate::Container { reference, name: container.name.clone(), runtime: container.runtime };
     let candidates = std::iter::once(candidate).chain(rivals.map(|found| Candidate::File(found.file))).collect();
     Err(Error::Ambiguous { word: word.to_owned(), candidates })
 }
@@ -141,7 +134,7 @@ fn of_file(file: PathBuf, unasked: Option<String>) -> Sandbox {
 }
 
 /// The sandbox of a container that runs, or of the one whose network it shares.
-fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error> {
+fn of_container(container: Container, settings: &Settings) -> Result<Sandbox, Error> {
     let mut owner = container.clone();
     for _ in 0..LONGEST_CHAIN {
         // An engine goes on to report the key of a container that has ended.
@@ -150,22 +143,21 @@ fn of_container(container: Container, engine: &Engine) -> Result<Sandbox, Error>
         }
         let of_host = matches!(owner.network, Network::Host(_));
         match owner.network {
-            Network::Sandbox(key) | Network::Host(key) => {
+            Network::Sandbox(key) | Network::Host(Some(key)) => {
                 let shared = owner.id != container.id;
                 return Ok(Sandbox {
+                    file: locate(key, search::listener(&container)),
                     owner: shared.then_some(owner.name),
                     container: Some(container),
-                    file: locate(key, engine.listener),
                     of_host,
                     unasked: None,
                 });
             }
             Network::Container(other) => {
-                let reference = Reference { runtime: Some(owner.runtime), name: other };
-                log::info!("{} shares the network of {}", owner.name, reference.name);
-                owner = engine.inspect(&reference)?;
+                log::info!("{} shares the network of {other}", owner.name);
+                owner = search::find(&Reference::of(owner.runtime, other), settings)?;
             }
-            Network::None => return Err(Error::NoSandbox(owner.name)),
+            Network::Host(None) | Network::None => return Err(Error::NoSandbox(owner.name)),
         }
     }
     Err(Error::NetworkLoop(container.name))

@@ -111,7 +111,24 @@ fn options_out_of_place_or_at_odds() {
 fn words_that_name_no_container() {
     let names = "docker ps lists the names of containers";
     fails(&[
-        ("lxc://c1", 125, "lxc:// names a runtime that this version cannot ask", "this version asks docker://NAME"),
+        (
+            "rkt://c1",
+            125,
+            "rkt:// names a runtime that this version cannot ask",
+            "it asks docker://, podman://, containerd://, cri-o://, oci://, lxc:// and nspawn://",
+        ),
+        (
+            "pod/a",
+            125,
+            "\"pod/a\" is not of the form pod/NAMESPACE/POD[/CONTAINER]",
+            "cnsenter --help shows the forms of TARGET",
+        ),
+        (
+            "compose://a/b/x",
+            125,
+            "\"compose://a/b/x\" is not of the form compose://PROJECT/SERVICE[/N]",
+            "cnsenter --help shows the forms of TARGET",
+        ),
         (
             "--net /run/netns/x ss",
             125,

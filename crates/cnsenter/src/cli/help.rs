@@ -16,6 +16,8 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("cnsenter --net nginx -- tcpdump -i eth0", "the host's tcpdump in the network of the container nginx"),
     ("cnsenter --sandbox bc5db459d077 iptables -nvL -t mangle", "by the engine's netns file, not by a process"),
     ("cnsenter --sandbox ingress_sbox ipvsadm -ln", "a sandbox that has no container: swarm's ingress"),
+    ("cnsenter --net pod/default/web-7d9f -- ss -ltnp", "a Kubernetes pod on this node, by containerd's state"),
+    ("cnsenter --wait nginx", "a container that crashes at once: as soon as it runs again"),
     ("cnsenter nginx", "a shell among the container's files, in all its namespaces"),
     ("cnsenter --print --net nginx ss -ltn", "the nsenter line that does the same, for the runbook"),
     ("cnsenter -n -t 6700 ip address", "by pid: every nsenter line works as it stands"),
@@ -23,9 +25,17 @@ pub const EXAMPLES: &[(&str, &str)] = &[
 
 /// What TARGET is.
 pub const TARGETS: &str = "\
-TARGET is a container's name, ID or unique ID prefix, or docker://NAME. Where every
-namespace has a file (--net=FILE) or -t names a process, there is none, and the first
-word is the program. Without a program, a shell is run.";
+TARGET is a container's name, ID or unique ID prefix. Docker is asked first, then
+every other runtime of this host. Named, only one is asked, or none needs to be:
+
+  docker://NAME  podman://NAME  lxc://NAME  nspawn://NAME
+  containerd://[NAMESPACE/]ID  cri-o://ID  oci://ID    as pasted from a pod's status
+  pod/NAMESPACE/POD[/CONTAINER]                        a Kubernetes pod on this node
+  compose://PROJECT/SERVICE[/N]                        a container of Compose
+
+An engine that does not answer is done without: its state on disk names the process.
+Where every namespace has a file (--net=FILE) or -t names a process, there is no
+TARGET, and the first word is the program. Without a program, a shell is run.";
 
 const STATUS: &str = "\
 Exit status: the program's; 128+N if signal N ended it; 127 no such program;

@@ -64,6 +64,10 @@ pub enum Id {
     Host,
     /// `--context`
     Context,
+    /// `--wait`
+    Wait,
+    /// `--state-root`
+    StateRoot,
     /// `--timeout`
     Timeout,
     /// `--print`
@@ -157,6 +161,14 @@ pub const OPTIONS: &[Opt] = &[
         Value::None,
         Group::Target,
         "Join the network by the engine's file; TARGET may name the file",
+    ),
+    long(
+        false,
+        Id::Wait,
+        "wait",
+        Value::Optional("DURATION"),
+        Group::Target,
+        "Wait until the container runs (again), then enter at once",
     ),
     nsenter(Id::All, 'a', "all", Value::None, Group::Namespaces, "Enter all namespaces"),
     nsenter(Id::Mount, 'm', "mount", FILE, Group::Namespaces, "Enter the mount namespace: the container's files"),
@@ -271,11 +283,19 @@ pub const OPTIONS: &[Opt] = &[
     ),
     long(
         false,
+        Id::StateRoot,
+        "state-root",
+        Value::Required("DIR"),
+        Group::Engine,
+        "Look for a runtime's state in this folder, too; may be repeated",
+    ),
+    long(
+        false,
         Id::Timeout,
         "timeout",
         Value::Required("DURATION"),
         Group::Engine,
-        "How long to wait for the engine's answer [default: 2s]",
+        "How long the engines may take to answer [default: 2s]",
     ),
     long(
         false,

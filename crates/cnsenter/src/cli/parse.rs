@@ -54,6 +54,8 @@ fn empty(called_as: CalledAs) -> Args {
         raw: false,
         host: None,
         context: None,
+        state_roots: Vec::new(),
+        wait: None,
         timeout: DEFAULT_TIMEOUT,
         verbose: false,
         words: Vec::new(),
@@ -187,6 +189,8 @@ fn apply(args: &mut Args, option: &Opt, value: Option<OsString>, long: bool) -> 
         Id::Raw => args.raw = true,
         Id::Host => args.host = Some(text()),
         Id::Context => args.context = Some(text()),
+        Id::Wait => args.wait = Some(path.map_or(Ok(LONGEST_TIMEOUT), |_| duration(&text()))?),
+        Id::StateRoot => args.state_roots.extend(path),
         Id::Timeout => args.timeout = duration(&text())?,
         Id::Print => args.action = Action::Print,
         Id::Verbose => args.verbose = true,
@@ -284,7 +288,10 @@ fn reference(word: &str) -> Result<TargetWord, UsageError> {
     word.parse().map(TargetWord::Reference).map_err(|error: ReferenceError| {
         let hint = match &error {
             ReferenceError::Empty => "name a container: docker ps lists them".to_owned(),
-            ReferenceError::Runtime { .. } => "this version asks docker://NAME".to_owned(),
+            ReferenceError::Runtime { .. } => {
+                "it asks docker://, podman://, containerd://, cri-o://, oci://, lxc:// and nspawn://".to_owned()
+            }
+            ReferenceError::Form { .. } => "cnsenter --help shows the forms of TARGET".to_owned(),
             ReferenceError::Character { .. } if word.starts_with('-') => {
                 "options come before TARGET: cnsenter OPTION... TARGET PROGRAM".to_owned()
             }
@@ -311,6 +318,9 @@ fn check(args: &mut Args) -> Result<(), UsageError> {
     }
     if args.sandbox {
         check_sandbox(args)?;
+    }
+    if args.wait.is_some() && !matches!(args.target, Some(TargetWord::Reference(_))) {
+        return Err(hinted("option --wait goes with a container", "name one: a process or a file is there, or is not"));
     }
     let process = matches!(args.target, Some(TargetWord::Process { .. }));
     if process && args.names_none() {

@@ -5,9 +5,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use enter::Error as EnterError;
-use resolve::{Candidate, Container, Error as ResolveError, Failure as EngineFailure, State};
+use resolve::{
+    Candidate, Container, Elsewhere, Error as ResolveError, Failure as EngineFailure, Runtime, State, Unknown,
+};
 
-use super::Failure;
+use super::{Failure, client};
 use crate::cli::Args;
 use crate::cli::options::{self, Value};
 use crate::plan::Refusal;
@@ -25,23 +27,33 @@ pub(super) fn hint(failure: &Failure, args: &Args, words: &[OsString]) -> Option
 /// A reading of an ambiguous word, so that it can be pasted back.
 pub(super) fn candidate(candidate: &Candidate) -> String {
     match candidate {
-        Candidate::Container { reference, name } => format!("{reference}   (container {name})"),
+        Candidate::Container { reference, name, runtime } => {
+            let by = if reference.starts_with(runtime.scheme()) { "" } else { runtime.name() };
+            format!("{reference}   (container {name}{}{by})", if by.is_empty() { "" } else { " of " })
+        }
         Candidate::File(path) => format!("--net={}   (network namespace)", path.display()),
     }
 }
 
 fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<String> {
     Some(match error {
-        ResolveError::NoSuchContainer { reference, similar, folder } => match (&similar[..], folder) {
-            ([], _) if process_exists(&reference.name) => {
-                format!("to enter the process of that number: -t {}", reference.name)
+        ResolveError::NoSuchContainer(unknown) => {
+            let Unknown { reference, similar, folder, asked } = &**unknown;
+            let runtime = reference.runtime().or(asked.first().map(|asked| asked.runtime)).unwrap_or(Runtime::Docker);
+            match (&similar[..], folder) {
+                ([], _) if reference.plain().is_some_and(process_exists) => {
+                    format!("to enter the process of that number: -t {reference}")
+                }
+                ([], Some(folder)) => {
+                    format!("{} lists containers, ls {} network namespaces", client::list(runtime), folder.display())
+                }
+                ([], None) => format!("{} lists what there is", client::list(runtime)),
+                (names, _) => format!("did you mean {}?", names.join(", ")),
             }
-            ([], Some(folder)) => format!("docker ps -a lists containers, ls {} network namespaces", folder.display()),
-            ([], None) => "docker ps -a lists what there is".to_owned(),
-            (names, _) => format!("did you mean {}?", names.join(", ")),
-        },
+        }
+        ResolveError::Absent(_) => "--state-root names a folder of state that is in no usual place".to_owned(),
         ResolveError::Ambiguous { .. } => "name one of these".to_owned(),
-        ResolveError::Engine { failure, .. } => engine(failure, args, words),
+        ResolveError::Engine { runtime, failure, .. } => engine(*runtime, failure, args, words),
         ResolveError::Remote { origin } => match origin.address.starts_with("ssh://") {
             true if args.host.is_some() || args.context.is_some() => {
                 format!("run it there, without -H and --context: ssh -t {}", origin.address)
@@ -53,6 +65,10 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         ResolveError::NoSuchContext { .. } => "docker context ls lists them".to_owned(),
         ResolveError::Configuration { .. } => "-H unix:///var/run/docker.sock does without it".to_owned(),
         ResolveError::NotRunning(container) => state(container),
+        ResolveError::WaitedInVain { last, .. } => match last {
+            Some(container) => format!("last seen: {}", super::state::sentence(container)),
+            None => "nothing of that name was ever there".to_owned(),
+        },
         ResolveError::Folder(_) => sudo(words),
         ResolveError::NoSandbox(_) => "--net joins the network of its process".to_owned(),
         ResolveError::NetworkLoop(name) => format!("docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {name}"),
@@ -60,19 +76,19 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
     })
 }
 
-fn engine(failure: &EngineFailure, args: &Args, words: &[OsString]) -> String {
+fn engine(runtime: Runtime, failure: &EngineFailure, args: &Args, words: &[OsString]) -> String {
     match failure {
         EngineFailure::NoSocket => {
-            "is Docker running? For another socket: -H unix://PATH; for a process: -t PID".to_owned()
+            format!("is {} running? For another socket: -H unix://PATH; for a process: -t PID", runtime.name())
         }
         EngineFailure::Forbidden => sudo(words),
-        EngineFailure::Refused => "the engine is not running: systemctl status docker".to_owned(),
+        EngineFailure::Refused => format!("the engine is not running: systemctl status {}", runtime.scheme()),
         EngineFailure::Silent(_) => format!(
             "the engine hangs; --timeout waits longer than {}, and -t PID does without it",
             humantime::format_duration(args.timeout)
         ),
         EngineFailure::Status { .. } | EngineFailure::Garbage(_) | EngineFailure::Other(_) => {
-            "the engine's log says more: journalctl -u docker".to_owned()
+            format!("the engine's log says more: journalctl -u {}", runtime.scheme())
         }
     }
 }
@@ -80,6 +96,13 @@ fn engine(failure: &EngineFailure, args: &Args, words: &[OsString]) -> String {
 fn refused(refusal: &Refusal) -> Option<String> {
     Some(match refusal {
         Refusal::NotRunning(container) => state(container),
+        Refusal::Elsewhere { elsewhere: Elsewhere::OtherPidNamespace, .. } => {
+            "run cnsenter where the engine runs: on the host, or in a container with --pid=host; --sandbox needs no pid"
+                .to_owned()
+        }
+        Refusal::Elsewhere { elsewhere: Elsewhere::VirtualMachine, name } => {
+            format!("docker exec {name}, or a container with --pid=host --privileged and cnsenter in it")
+        }
         Refusal::FileAlone(_) => "no process is known that has the rest: leave out all but --sandbox".to_owned(),
         Refusal::Invisible(file) => match Path::new(file).exists() {
             true => "the engine keeps it in a mount namespace of its own, or its container has ended".to_owned(),
@@ -90,15 +113,35 @@ fn refused(refusal: &Refusal) -> Option<String> {
 
 /// What helps with a container that has no process to enter.
 fn state(container: &Container) -> String {
-    let name = &container.name;
+    let (name, runtime) = (&container.name, container.runtime);
+    let start = client::start(container);
     match container.state {
-        State::Created => format!("docker start {name}"),
-        State::Exited { .. } => format!("docker logs --tail 20 {name} shows why, docker start {name} starts it"),
-        State::Restarting { .. } => format!("docker logs --tail 20 {name} shows why; try again while it runs"),
+        State::Created => format!("{start}; --wait enters it as soon as it runs"),
+        State::Exited { .. } => match client::logs(runtime, name) {
+            Some(logs) => format!("{logs} shows why, {start} starts it; --wait enters it then"),
+            None => format!("{start} starts it; --wait enters it then"),
+        },
+        State::Restarting { .. } => match client::logs(runtime, name) {
+            Some(logs) => format!("--wait enters its next run; {logs} shows why it ended"),
+            None => "--wait enters its next run".to_owned(),
+        },
         State::Removing => "there will be nothing to enter".to_owned(),
         State::Dead => format!("docker rm -f {name}"),
-        State::Running | State::Paused => format!("try again; docker inspect {name} shows its record"),
+        State::Stopped => format!("{start} starts it; --wait enters it then"),
+        State::Gone { .. } if !in_first_pid_namespace() => {
+            "cnsenter is in a container itself, and cannot see the host's processes: run it with --pid=host".to_owned()
+        }
+        State::Gone { .. } => {
+            "what the runtime left on disk is older than its end; --wait enters its next run".to_owned()
+        }
+        State::Running | State::Paused => format!("try again; {} shows its record", client::inspect(runtime, name)),
     }
+}
+
+/// Whether our pid namespace is the one that the machine was started with, by the number that the kernel gives it,
+/// `include/uapi/linux/nsfs.h`.
+fn in_first_pid_namespace() -> bool {
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
 }
 
 /// What failed on entering, in terms of the container where there is one.

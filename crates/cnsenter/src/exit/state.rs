@@ -17,6 +17,8 @@ pub(super) fn sentence(container: &Container) -> String {
         State::Exited { code, finished } => {
             format!("container {name} is not running: it exited with status {code}{}", ago(finished))
         }
+        State::Stopped => format!("container {name} is not running"),
+        State::Gone { pid } => format!("container {name} is not running: its recorded pid {pid} is gone"),
         State::Running | State::Paused => format!("container {name} runs by its record, and has no process (pid 0)"),
     }
 }

@@ -1,0 +1,51 @@
+//! The commands of each runtime's own client, for hints. What a hint says with them belongs in `hint.rs`.
+
+use resolve::{Container, Runtime};
+
+/// Lists what there is.
+pub(super) fn list(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Docker => "docker ps -a",
+        Runtime::Podman => "podman ps -a",
+        Runtime::Containerd => "ctr namespaces list, then ctr -n NAMESPACE containers list,",
+        Runtime::Crio => "crictl ps -a",
+        Runtime::Oci => "runc list, or crun list,",
+        Runtime::Lxc => "lxc-ls -f",
+        Runtime::Nspawn => "machinectl list",
+    }
+}
+
+/// Starts a container.
+pub(super) fn start(container: &Container) -> String {
+    let Container { name, id, .. } = container;
+    match container.runtime {
+        Runtime::Docker => format!("docker start {name}"),
+        Runtime::Podman => format!("podman start {name}"),
+        Runtime::Containerd => {
+            let namespace = container.namespace.as_deref().unwrap_or("default");
+            format!("ctr -n {namespace} task start -d {id}")
+        }
+        Runtime::Crio => format!("crictl start {}", container.short_id()),
+        Runtime::Oci => format!("runc start {id}, or crun start {id},"),
+        Runtime::Lxc => format!("lxc-start {name}"),
+        Runtime::Nspawn => format!("machinectl start {name}"),
+    }
+}
+
+/// Shows the last of what it said, where the runtime keeps that.
+pub(super) fn logs(runtime: Runtime, name: &str) -> Option<String> {
+    match runtime {
+        Runtime::Docker => Some(format!("docker logs --tail 20 {name}")),
+        Runtime::Podman => Some(format!("podman logs --tail 20 {name}")),
+        _ => None,
+    }
+}
+
+/// Shows its record.
+pub(super) fn inspect(runtime: Runtime, name: &str) -> String {
+    match runtime {
+        Runtime::Docker => format!("docker inspect {name}"),
+        Runtime::Podman => format!("podman inspect {name}"),
+        other => list(other).to_owned(),
+    }
+}

@@ -1,0 +1,89 @@
+//! Files that somebody else wrote: opened so that nothing hangs, read with a bound. What their bytes mean belongs to
+//! whoever asked for them.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use serde::de::DeserializeOwned;
+
+/// The largest record of a container that is read, in bytes. Real ones have up to some ten thousand.
+pub(crate) const LARGEST: u64 = 4 << 20;
+
+/// How many entries of a folder are looked at.
+const MOST_ENTRIES: usize = 100_000;
+
+/// The whole file. A FIFO, a device, a folder and what is larger than `largest` bytes are errors.
+pub(crate) fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    // A FIFO without a writer would be waited for.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let found = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let size = u64::try_from(found.st_size).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(largest) + 1).unwrap_or_default());
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > largest {
+        true => Err(io::Error::new(ErrorKind::FileTooLarge, "too large for what it should be")),
+        false => Ok(bytes),
+    }
+}
+
+/// A JSON file; `None` where it cannot be read, or is something else.
+pub(crate) fn json<T: DeserializeOwned>(path: &Path, largest: u64) -> Option<T> {
+    let bytes = read(path, largest).inspect_err(|error| skipped(path, error)).ok()?;
+    serde_json::from_slice(&bytes).inspect_err(|error| skipped(path, error)).ok()
+}
+
+/// Says with `-v` why a file was passed over. That it is not there is no news.
+pub(crate) fn skipped(path: &Path, error: &(dyn std::error::Error + 'static)) {
+    let missing = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound);
+    if !missing {
+        log::info!("passing over {}: {error}", path.display());
+    }
+}
+
+/// The names in a folder, sorted; none where it cannot be read.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
+    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The folders in `folder` whose names end in this.
+pub(crate) fn ending(folder: &Path, end: &str) -> Vec<PathBuf> {
+    names(folder).into_iter().filter(|name| name.ends_with(end)).map(|name| folder.join(name)).collect()
+}
+
+/// Whether these bytes hold this word: what makes the parsing of most files unnecessary.
+pub(crate) fn holds(bytes: &[u8], word: &str) -> bool {
+    memchr::memmem::find(bytes, word.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_hangs_and_nothing_is_taken_whole_that_is_too_large() {
+        let folder = std::env::temp_dir().join(format!("cnsenter-file-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let at = |name: &str| folder.join(name);
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink(at("loop"), at("loop")).unwrap();
+        std::fs::write(at("ten"), "0123456789").unwrap();
+        File::create(at("hole")).unwrap().set_len(1 << 30).unwrap();
+        for name in ["fifo", "loop", "hole", ".", "missing"] {
+            assert!(read(&at(name), LARGEST).is_err(), "{name}");
+        }
+        assert!(read(Path::new("/dev/zero"), LARGEST).is_err());
+        assert!(read(&at("ten"), 9).is_err());
+        assert_eq!(read(&at("ten"), 10).unwrap(), b"0123456789");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

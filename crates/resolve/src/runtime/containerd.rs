@@ -1,0 +1,76 @@
+//! What containerd keeps of the tasks that it runs: plain containers, nerdctl's and those of Kubernetes' CRI, in all its
+//! namespaces. Docker's, in the namespace `moby`, have a name with Docker and are left to it.
+
+use std::path::{Path, PathBuf};
+
+use super::Runtime;
+use super::oci::{Bundle, Init, Record};
+use crate::container::{Container, Source, State};
+use crate::file;
+use crate::report::Report;
+use crate::roots::Roots;
+use crate::wanted::Wanted;
+
+/// The folder of the tasks' bundles: `NAMESPACE/ID/{config.json,init.pid}`.
+const TASKS: &str = "io.containerd.runtime.v2.task";
+
+/// Where its runc keeps records, whatever containerd's own folder is: `NAMESPACE/ID/state.json`.
+const RUNC: &str = "/run/containerd/runc";
+
+/// The namespace in which Docker's containers are.
+const DOCKERS: &str = "moby";
+
+/// Every task that may be what is wanted.
+pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
+    let mut report = Report::default();
+    for root in &roots.containerd {
+        let tasks = root.join(TASKS);
+        if !tasks.is_dir() {
+            continue;
+        }
+        report.looked_in(root);
+        for namespace in file::names(&tasks) {
+            if !wanted.namespace().map_or(namespace != DOCKERS, |wanted| wanted == namespace) {
+                continue;
+            }
+            for id in file::names(&tasks.join(&namespace)) {
+                let bundle = tasks.join(&namespace).join(&id);
+                let config = bundle.join("config.json");
+                let Ok(bytes) = file::read(&config, file::LARGEST).inspect_err(|error| file::skipped(&config, error))
+                else {
+                    continue;
+                };
+                report.passed();
+                if wanted.may_be(&id, &bytes) {
+                    let bundle = serde_json::from_slice(&bytes).unwrap_or_default();
+                    report.add(container(root, namespace.clone(), id, &bundle));
+                }
+            }
+        }
+    }
+    report.if_anything()
+}
+
+fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Container {
+    let folders = [root.join("runc"), PathBuf::from(RUNC)].map(|runc| runc.join(&namespace).join(&id));
+    let record = folders.iter().find_map(|folder| Record::read(folder));
+    let none = Init { state: State::Stopped, pid: None, start: None };
+    let Init { state, pid, start } = record.map_or(none, |record| record.init(&id));
+    let pod = bundle.pod();
+    let in_pod = pod.as_ref().map(|pod| pod.container.clone().unwrap_or_else(|| pod.name.clone()));
+    let name = in_pod.or_else(|| bundle.annotation("nerdctl/name").map(str::to_owned));
+    Container {
+        runtime: Runtime::Containerd,
+        namespace: Some(namespace),
+        name: name.unwrap_or_else(|| id.clone()),
+        id,
+        pid,
+        start,
+        state,
+        network: bundle.network(),
+        env: bundle.env(),
+        pod,
+        service: bundle.service(),
+        source: Source::State { folder: root.to_owned(), instead_of: None },
+    }
+}

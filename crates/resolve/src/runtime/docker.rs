@@ -1,0 +1,218 @@
+//! What Docker's records mean, and what it leaves on disk: `config.v2.json` of every container, and its OCI runtime's
+//! records of those that run. Asking the daemon belongs in `api.rs`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::oci::{self, Init, Record};
+use super::{Runtime, process};
+use crate::container::{Container, Network, Pod, Source, State};
+use crate::file;
+use crate::report::Report;
+use crate::roots::Roots;
+use crate::wanted::Wanted;
+
+/// `config.v2.json`. Everything may be missing, or null.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Config {
+    name: Option<String>,
+    state: Option<Recorded>,
+    config: Option<Inner>,
+    network_settings: Option<NetworkSettings>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Recorded {
+    running: bool,
+    paused: bool,
+    restarting: bool,
+    removal_in_progress: bool,
+    dead: bool,
+    pid: i32,
+    exit_code: i64,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inner {
+    hostname: Option<String>,
+    env: Option<Vec<String>>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkSettings {
+    sandbox_key: Option<PathBuf>,
+}
+
+/// `hostconfig.json`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HostConfig {
+    network_mode: Option<String>,
+}
+
+/// Every container that may be what is wanted.
+pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
+    let mut report = Report::default();
+    for data in &roots.docker_data {
+        let folder = data.join("containers");
+        match std::fs::read_dir(&folder) {
+            Ok(_) => report.looked_in(data),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                report.forbidden(data);
+                continue;
+            }
+            Err(_) => continue,
+        }
+        for id in file::names(&folder) {
+            let folder = folder.join(&id);
+            let path = folder.join("config.v2.json");
+            let Ok(bytes) = file::read(&path, file::LARGEST).inspect_err(|error| file::skipped(&path, error)) else {
+                continue;
+            };
+            report.passed();
+            if !wanted.may_be(&id, &bytes) {
+                continue;
+            }
+            match serde_json::from_slice::<Config>(&bytes) {
+                Ok(config) => report.add(container(roots, data, id, config)),
+                Err(error) => file::skipped(&path, &error),
+            }
+        }
+    }
+    report.if_anything()
+}
+
+fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Container {
+    let host: HostConfig =
+        file::json(&data.join("containers").join(&id).join("hostconfig.json"), file::LARGEST).unwrap_or_default();
+    let recorded = config.state.unwrap_or_default();
+    let record = roots.docker_exec.iter().find_map(|exec| record(exec, &id));
+    let Init { state, pid, start } = match record {
+        Some(record) => running(&recorded, record.init(&id)),
+        None => without_record(&recorded, &id),
+    };
+    let (hostname, env, labels) =
+        config.config.map_or_else(Default::default, |inner| (inner.hostname, inner.env, inner.labels));
+    let labels = labels.unwrap_or_default();
+    let label = |name: &str| labels.get(name).map(String::as_str);
+    let key = config.network_settings.and_then(|network| network.sandbox_key);
+    let name = config.name.map(bare).filter(|name| !name.is_empty());
+    Container {
+        runtime: Runtime::Docker,
+        namespace: None,
+        name: name.unwrap_or_else(|| id.clone()),
+        pid,
+        start,
+        state,
+        network: network(host.network_mode.as_deref().unwrap_or_default(), key),
+        env: oci::environment(env.unwrap_or_default(), hostname.unwrap_or_default()),
+        pod: pod(label),
+        service: oci::service(label),
+        source: Source::State { folder: data.to_owned(), instead_of: None },
+        id,
+    }
+}
+
+/// What the OCI runtime noted below Docker's own folder, whichever runtime the container has.
+fn record(exec: &Path, id: &str) -> Option<Record> {
+    let runtimes = file::names(exec).into_iter().filter(|name| name.starts_with("runtime-"));
+    runtimes.map(|runtime| exec.join(runtime).join("moby").join(id)).find_map(|folder| Record::read(&folder))
+}
+
+/// The OCI runtime's record is newer than Docker's, which a daemon that hangs or died did not keep up to date.
+fn running(recorded: &Recorded, init: Init) -> Init {
+    match init.state {
+        State::Running if recorded.paused => Init { state: State::Paused, ..init },
+        State::Gone { .. } if !recorded.running => Init { state: ended(recorded), ..init },
+        _ => init,
+    }
+}
+
+/// There is Docker's word alone: a runtime without records, or a machine that was started anew.
+fn without_record(recorded: &Recorded, id: &str) -> Init {
+    let claimed = (recorded.running || recorded.paused) && recorded.pid > 0;
+    let none = |state| Init { state, pid: None, start: None };
+    if !claimed {
+        return none(ended(recorded));
+    }
+    match process::start_in_cgroup(recorded.pid, id) {
+        Some(start) => {
+            let state = if recorded.paused { State::Paused } else { State::Running };
+            Init { state, pid: Some(recorded.pid), start: Some(start) }
+        }
+        None => none(State::Gone { pid: recorded.pid }),
+    }
+}
+
+fn ended(recorded: &Recorded) -> State {
+    let never = |time: &Option<String>| time.as_ref().is_none_or(|time| time.starts_with("0001-"));
+    match recorded {
+        Recorded { dead: true, .. } => State::Dead,
+        Recorded { removal_in_progress: true, .. } => State::Removing,
+        Recorded { restarting: true, .. } => State::Restarting { code: recorded.exit_code },
+        _ if never(&recorded.started_at) && never(&recorded.finished_at) => State::Created,
+        _ => State::Exited { code: recorded.exit_code, finished: recorded.finished_at.clone().unwrap_or_default() },
+    }
+}
+
+/// A name without the slash that Docker puts before it.
+pub(crate) fn bare(name: String) -> String {
+    name.strip_prefix('/').map(str::to_owned).unwrap_or(name)
+}
+
+/// The network of a container with this mode and SandboxKey.
+pub(crate) fn network(mode: &str, key: Option<PathBuf>) -> Network {
+    let key = key.filter(|key| !key.as_os_str().is_empty());
+    match (mode.strip_prefix("container:"), key) {
+        (Some(other), None) => Network::Container(other.to_owned()),
+        (_, key) if mode == "host" => Network::Host(key),
+        (_, Some(key)) => Network::Sandbox(key),
+        (None, None) => Network::None,
+    }
+}
+
+/// The pod that Kubernetes' adapter for Docker notes in labels.
+pub(crate) fn pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<Pod> {
+    let text = |name: &str| label(name).map(str::to_owned);
+    let name = text("io.kubernetes.pod.name")?;
+    let namespace = Some(text("io.kubernetes.pod.namespace")?);
+    let container = match label("io.kubernetes.docker.type") {
+        Some("podsandbox") => None,
+        _ => Some(text("io.kubernetes.container.name")?),
+    };
+    Some(Pod { namespace, name, container })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_sandbox_key_is_told_apart_by_the_network_mode() {
+        let key = || Some(PathBuf::from("/var/run/docker/netns/default"));
+        assert_eq!(network("host", key()), Network::Host(key()));
+        assert_eq!(network("container:abc", Some(PathBuf::new())), Network::Container("abc".to_owned()));
+        assert_eq!(network("bridge", key()), Network::Sandbox(key().unwrap()));
+        assert_eq!(network("bridge", None), Network::None);
+    }
+
+    #[test]
+    fn a_record_says_how_a_container_ended() {
+        let of = |text: &str| ended(&serde_json::from_str(text).unwrap());
+        assert_eq!(of("{}"), State::Created);
+        assert_eq!(of(r#"{"Dead":true}"#), State::Dead);
+        assert_eq!(of(r#"{"Restarting":true,"ExitCode":3}"#), State::Restarting { code: 3 });
+        let exited = State::Exited { code: 137, finished: "2026-01-01T00:00:00Z".to_owned() };
+        let text = r#"{"StartedAt":"2026-01-01T00:00:00Z","FinishedAt":"2026-01-01T00:00:00Z","ExitCode":137}"#;
+        assert_eq!(of(text), exited);
+    }
+}

@@ -1,0 +1,180 @@
+//! What `/proc` says of a process that a runtime's state names, and the search of all processes for a container: the
+//! last resort, since it costs the more the busier the host is, and finds IDs, not names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Runtime;
+use super::oci::DEFAULT_PATH;
+use crate::container::{Container, Network, Source, State};
+use crate::file;
+
+/// A file of `/proc/PID` larger than this has been made up, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// Shorter beginnings of IDs are not searched for: they fit too many processes.
+const SHORTEST: usize = 12;
+
+/// When the process started, in clock ticks since boot: field 22 of `/proc/PID/stat`, proc_pid_stat(5).
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
+    let stat = file::read(&of(pid, "stat"), LARGEST).ok()?;
+    start_field(&String::from_utf8_lossy(&stat))
+}
+
+fn start_field(stat: &str) -> Option<u64> {
+    // The second field is the program's name in parentheses, and may hold anything.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    // A zombie has nothing left to enter.
+    let running = !fields.starts_with(['Z', 'X']);
+    fields.split_ascii_whitespace().nth(19)?.parse().ok().filter(|_| running)
+}
+
+/// When the process started, provided that it is in a cgroup of this container.
+pub(crate) fn start_in_cgroup(pid: i32, id: &str) -> Option<u64> {
+    let before = start_time(pid)?;
+    let in_it = cgroup_paths(&cgroup(pid)).any(|path| path.split('/').any(|unit| is_unit_of(unit, id)));
+    // The same process before and after, or what was read in between may be another's.
+    (in_it && start_time(pid) == Some(before)).then_some(before)
+}
+
+fn cgroup(pid: i32) -> String {
+    let bytes = file::read(&of(pid, "cgroup"), LARGEST).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The paths in the lines of cgroups(7), `HIERARCHY:CONTROLLERS:PATH`.
+pub(crate) fn cgroup_paths(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.splitn(3, ':').nth(2))
+}
+
+/// Whether a cgroup of this name is the container's: `ID`, `docker-ID.scope`, `:youki:ID`, `lxc.payload.ID`.
+fn is_unit_of(unit: &str, id: &str) -> bool {
+    let unit = unit.strip_suffix(".scope").unwrap_or(unit);
+    unit.strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with(['-', ':', '.']))
+}
+
+/// The first of the process's pid namespace, which is below ours.
+pub(crate) fn is_init(pid: i32) -> bool {
+    let status = file::read(&of(pid, "status"), LARGEST).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    let numbers: Vec<_> = numbers.split_ascii_whitespace().collect();
+    numbers.len() > 1 && numbers.last() == Some(&"1")
+}
+
+/// A file of the process.
+pub(crate) fn of(pid: i32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}
+
+/// All processes that can be seen.
+pub(crate) fn all() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Whether the numbers in `/proc` are those of our own pid namespace. A container may have the host's mounted.
+pub(crate) fn numbers_are_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&std::process::id().to_string()))
+}
+
+/// The containers whose ID begins with `word`, by their processes' cgroups alone: one for each ID.
+pub(crate) fn search(word: &str) -> Vec<Container> {
+    if word.len() < SHORTEST || !word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Vec::new();
+    }
+    log::info!("searching the cgroups of all processes for {word}");
+    let mut found: Vec<Container> = Vec::new();
+    for pid in all() {
+        let text = cgroup(pid);
+        if !file::holds(text.as_bytes(), word) {
+            continue;
+        }
+        let Some((runtime, id)) = cgroup_paths(&text).find_map(|path| owner(path, word)) else { continue };
+        let known = found.iter_mut().find(|container| container.id == id);
+        let init = is_init(pid);
+        match known {
+            Some(container) if init && container.pid.is_none_or(|known| pid < known || !is_init(known)) => {
+                container.pid = Some(pid);
+                container.start = start_in_cgroup(pid, &id);
+            }
+            Some(_) => {}
+            None => found.push(bare(runtime, &id, pid)),
+        }
+    }
+    found.retain(|container| container.start.is_some());
+    found
+}
+
+/// The first container on the way down: a container can make cgroups below its own and name them as it likes.
+fn owner(path: &str, word: &str) -> Option<(Runtime, String)> {
+    let (unit, id) = path.split('/').find_map(|unit| {
+        let bare = unit.strip_suffix(".scope").unwrap_or(unit);
+        let id = bare.rsplit_once('-').map_or(bare, |(_, last)| last);
+        (id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some((unit, id))
+    })?;
+    let runtime = match unit {
+        _ if unit.starts_with("libpod-") => Runtime::Podman,
+        _ if unit.starts_with("crio-") => Runtime::Crio,
+        _ if unit.starts_with("cri-containerd-") || path.starts_with("/kubepods") || path.starts_with("/k8s.io/") => {
+            Runtime::Containerd
+        }
+        _ => Runtime::Docker,
+    };
+    id.starts_with(word).then(|| (runtime, id.to_owned()))
+}
+
+/// A container of which only a process is known.
+fn bare(runtime: Runtime, id: &str, pid: i32) -> Container {
+    Container {
+        runtime,
+        namespace: None,
+        id: id.to_owned(),
+        name: id.get(..12).unwrap_or(id).to_owned(),
+        pid: Some(pid),
+        start: start_in_cgroup(pid, id),
+        state: State::Running,
+        network: Network::None,
+        env: vec![DEFAULT_PATH.to_owned(), "HOME=/root".to_owned()],
+        pod: None,
+        service: None,
+        source: Source::State { folder: PathBuf::from("/proc"), instead_of: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_the_twenty_second_field_whatever_the_program_is_called() {
+        let tail = "S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 1090050 5 6";
+        assert_eq!(start_field(&format!("7 (a) b) {tail}")), Some(1_090_050));
+        assert_eq!(start_field(&format!("7 (x) {}", tail.replacen('S', "Z", 1))), None);
+        assert_eq!(start_field("7 (x"), None);
+        assert_eq!(start_field(""), None);
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(start_time(own).is_some() && !is_init(own));
+    }
+
+    #[test]
+    fn a_unit_is_of_the_container_whose_id_ends_it() {
+        for unit in ["web", "docker-web.scope", ":youki:web", "lxc.payload.web", "libpod-web"] {
+            assert!(is_unit_of(unit, "web"), "{unit}");
+        }
+        for unit in ["cobweb", "web2", "", "web.service"] {
+            assert!(!is_unit_of(unit, "web"), "{unit}");
+        }
+    }
+
+    #[test]
+    fn the_first_container_on_the_way_down_owns_a_cgroup() {
+        let (outer, inner) = ("a".repeat(64), "b".repeat(64));
+        let of = |path: &str, word: &str| owner(path, word).map(|(runtime, _)| runtime);
+        assert_eq!(of(&format!("/docker/{outer}"), "aaaaaaaaaaaa"), Some(Runtime::Docker));
+        assert_eq!(of(&format!("/docker/{outer}/{inner}"), "bbbbbbbbbbbb"), None);
+        assert_eq!(of(&format!("/machine.slice/libpod-{outer}.scope/x"), "aaaa"), Some(Runtime::Podman));
+        assert_eq!(of(&format!("/kubepods/pod1/{outer}"), "aaaa"), Some(Runtime::Containerd));
+        assert_eq!(of("/system.slice/x.service", "aaaa"), None);
+    }
+}

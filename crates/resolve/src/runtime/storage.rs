@@ -1,0 +1,108 @@
+//! What podman and CRI-O keep in containers/storage, which they share: names in `containers.json`, the bundle beside
+//! them, and the OCI runtime's record elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::oci::{Bundle, Init, Record};
+use super::{Runtime, process};
+use crate::container::{Container, Pod, Source, State};
+use crate::file;
+use crate::report::Report;
+use crate::roots::Roots;
+use crate::wanted::Wanted;
+
+/// Lists of names may be longer than the record of one container, in bytes.
+const LARGEST_LIST: u64 = 8 << 20;
+
+/// podman calls the container whose namespaces a pod shares by the beginning of the pod's ID and this.
+const INFRA: &str = "-infra";
+
+/// A line of `containers.json`.
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    names: Option<Vec<String>>,
+}
+
+/// Every container of `runtime` that may be what is wanted.
+pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
+    let mut report = Report::default();
+    // overlay-containers, vfs-containers, … in each root.
+    let folders: Vec<_> = roots.storage.iter().flat_map(|root| file::ending(root, "-containers")).collect();
+    let mut seen = Vec::new();
+    for folder in &folders {
+        let lists = ["containers.json", "volatile-containers.json"].map(|name| folder.join(name));
+        for list in lists.iter().filter(|list| list.is_file()) {
+            let listed: Vec<Listed> = file::json(list, LARGEST_LIST).unwrap_or_default();
+            for Listed { id, names } in listed {
+                let names = names.unwrap_or_default();
+                let of_kubernetes = names.iter().any(|name| name.starts_with("k8s_"));
+                if of_kubernetes != (runtime == Runtime::Crio) || seen.contains(&id) {
+                    continue;
+                }
+                report.looked_in(folder);
+                report.passed();
+                let infra = names.iter().any(|name| name.ends_with(INFRA));
+                if infra || wanted.may_be(&id, names.join("\n").as_bytes()) {
+                    report.add(container(runtime, id.clone(), &names, &folders, roots));
+                    seen.push(id);
+                }
+            }
+        }
+    }
+    report.if_anything()
+}
+
+fn container(runtime: Runtime, id: String, names: &[String], folders: &[PathBuf], roots: &Roots) -> Container {
+    let userdata = || folders.iter().map(|folder| folder.join(&id).join("userdata"));
+    let bundle = userdata().find(|folder| folder.join("config.json").is_file());
+    let bundle = bundle.map(|folder| Bundle::read(&folder)).unwrap_or_default();
+    let Init { state, pid, start } = init(&id, roots, userdata());
+    let listed = names.first().cloned().unwrap_or_else(|| id.clone());
+    // Only the pod's host name says in files what it is called; podman keeps pods in a database.
+    let infra = listed.ends_with(INFRA).then(|| bundle.hostname.clone()).flatten();
+    let pod = match runtime {
+        Runtime::Crio => bundle.pod(),
+        _ => infra.map(|name| Pod { namespace: None, name, container: None }),
+    };
+    let in_pod = pod.as_ref().filter(|_| runtime == Runtime::Crio);
+    Container {
+        runtime,
+        namespace: None,
+        name: in_pod.map_or(listed, |pod| pod.container.clone().unwrap_or_else(|| pod.name.clone())),
+        pid,
+        start,
+        state,
+        network: bundle.network(),
+        env: bundle.env(),
+        service: bundle.service(),
+        pod,
+        source: Source::State { folder: folders.first().cloned().unwrap_or_default(), instead_of: None },
+        id,
+    }
+}
+
+/// The init process, by the OCI runtime's record; by the engine's own pid file where there is none.
+fn init(id: &str, roots: &Roots, userdata: impl Iterator<Item = PathBuf>) -> Init {
+    if let Some(record) = roots.oci.iter().find_map(|root| Record::read(&root.join(id))) {
+        return record.init(id);
+    }
+    let pid = userdata.filter_map(|folder| noted_pid(&folder)).next();
+    match pid.map(|pid| (pid, process::start_in_cgroup(pid, id))) {
+        Some((pid, Some(start))) => Init { state: State::Running, pid: Some(pid), start: Some(start) },
+        _ => Init { state: State::Stopped, pid: None, start: None },
+    }
+}
+
+fn noted_pid(folder: &Path) -> Option<i32> {
+    let bytes = file::read(&folder.join("pidfile"), 64).ok()?;
+    std::str::from_utf8(&bytes).ok()?.trim().parse().ok().filter(|pid| *pid > 0)
+}
+
+/// The record of podman's or CRI-O's container that an engine reported, for the start time that its API leaves out.
+pub(crate) fn start_of(id: &str, pid: i32, roots: &Roots) -> Option<u64> {
+    let init = roots.oci.iter().find_map(|root| Record::read(&root.join(id)))?.init(id);
+    init.start.filter(|_| init.pid == Some(pid))
+}

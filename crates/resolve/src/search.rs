@@ -1,0 +1,353 @@
+//! Who is asked for a name, in which order and for how long: Docker first, the other runtimes when it does not know the
+//! name, what they left on disk when they do not answer. What each of them says is read elsewhere.
+
+use std::path::Path;
+use std::pin::pin;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::api::Engine;
+use crate::container::{Container, Source};
+use crate::endpoint::{Endpoint, Origin, Settings};
+use crate::error::{Asked, Error, Failure, Unknown};
+use crate::reference::Reference;
+use crate::report;
+use crate::roots::Roots;
+use crate::runtime::{self, Runtime, process, storage};
+use crate::wanted::Wanted;
+
+/// How long Docker may think before the other engines are asked meanwhile: far longer than it takes when it is well.
+const HEAD_START: Duration = Duration::from_millis(150);
+
+/// How long to leave an engine alone that did not tell of a start.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// The sockets of podman's service, where nothing else is said.
+const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
+
+/// What an engine said.
+type Answer = Result<Vec<Container>, Error>;
+
+/// One search, and what was heard so far.
+struct Search<'a> {
+    reference: &'a Reference,
+    wanted: Wanted<'a>,
+    /// The reference as it was written.
+    word: String,
+    settings: &'a Settings,
+    deadline: Instant,
+    /// Of one thread: joining a mount or user namespace needs a process that has no other, setns(2). Dropped with the
+    /// search, before anything is joined.
+    executor: tokio::runtime::Runtime,
+    asked: Vec<Asked>,
+    names: Vec<String>,
+    /// The runtimes whose state on disk could be looked at.
+    looked: Vec<Runtime>,
+}
+
+/// Finds the container that `reference` names.
+pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Container, Error> {
+    let now = Instant::now();
+    let search = Search {
+        reference,
+        wanted: Wanted::from(reference),
+        word: reference.to_string(),
+        settings,
+        deadline: now.checked_add(settings.timeout).unwrap_or(now),
+        executor: executor()?,
+        asked: Vec::new(),
+        names: Vec::new(),
+        looked: Vec::new(),
+    };
+    search.run()
+}
+
+impl Search<'_> {
+    fn run(mut self) -> Result<Container, Error> {
+        let endpoint = self.asks(Runtime::Docker).then(|| self.settings.endpoint()).transpose()?;
+        // Connecting says at once whether anybody listens.
+        let docker = endpoint.clone().map(|endpoint| self.open(Runtime::Docker, endpoint));
+        let (of_docker, of_podman) = self.ask(docker.as_ref().and_then(|docker| docker.as_ref().ok()));
+        let roots = || Roots::of(self.settings, endpoint.as_ref());
+
+        let mut trouble = match (docker, of_docker) {
+            (Some(Ok(docker)), Some(Ok(found))) => {
+                if let Some(container) = self.of_docker(found)? {
+                    return Ok(container);
+                }
+                self.names.extend(self.executor.block_on(docker.names()).unwrap_or_default());
+                if !self.docker_alone() {
+                    self.said(Runtime::Docker, format!("{} knows no such container", docker.origin()));
+                }
+                None
+            }
+            (Some(Err(error)), _) | (Some(_), Some(Err(error))) => {
+                match self.by_state(Runtime::Docker, &roots(), Some(&error))? {
+                    Some(container) => return Ok(container),
+                    // Looked through by its state, it has said all that it could.
+                    None => (!self.looked.contains(&Runtime::Docker)).then_some(error),
+                }
+            }
+            _ => None,
+        };
+        if let Some(error) = trouble.take_if(|_| self.docker_alone()) {
+            return Err(error);
+        }
+        let found = self.others(of_podman, &roots());
+        if let Some(container) = self.choose(found)? {
+            return Ok(container);
+        }
+        if let Some(container) = self.last_resort()? {
+            return Ok(container);
+        }
+        self.not_found(trouble, &roots())
+    }
+
+    /// Whether this runtime may know what is wanted.
+    fn asks(&self, runtime: Runtime) -> bool {
+        match (self.reference.runtime(), self.reference) {
+            (Some(only), _) => only == runtime,
+            _ if self.settings.docker_alone() => runtime == Runtime::Docker,
+            (None, Reference::Pod { .. }) => !matches!(runtime, Runtime::Lxc | Runtime::Nspawn),
+            _ => true,
+        }
+    }
+
+    fn open(&self, runtime: Runtime, endpoint: Endpoint) -> Result<Engine, Error> {
+        let _inside = self.executor.enter();
+        Engine::open(runtime, endpoint, self.settings.timeout, self.deadline)
+    }
+
+    /// Asks the engines. podman is asked when Docker does not know the name, or takes its time to say so.
+    fn ask(&self, docker: Option<&Engine>) -> (Option<Answer>, Option<Answer>) {
+        let wanted = &self.wanted;
+        self.executor.block_on(async {
+            let mut of_docker = pin!(async {
+                match docker {
+                    Some(docker) => Some(docker.find(wanted).await),
+                    None => None,
+                }
+            });
+            let of_podman = self.ask_podman();
+            match tokio::time::timeout(HEAD_START.min(self.settings.timeout), &mut of_docker).await {
+                Ok(Some(Ok(found))) if !found.is_empty() => (Some(Ok(found)), None),
+                Ok(said) => (said, of_podman.await),
+                Err(_) => tokio::join!(of_docker, of_podman),
+            }
+        })
+    }
+
+    /// What podman's services say; the first that knows it has the word. `None` where none runs.
+    async fn ask_podman(&self) -> Option<Answer> {
+        if !self.asks(Runtime::Podman) {
+            return None;
+        }
+        let mut last = None;
+        for endpoint in self.settings.podman() {
+            let answer = match Engine::open(Runtime::Podman, endpoint, self.settings.timeout, self.deadline) {
+                Ok(podman) => podman.find(&self.wanted).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(found) if !found.is_empty() => return Some(Ok(found)),
+                // A socket that nobody listens on is podman's usual case.
+                Err(Error::Engine { failure: Failure::NoSocket | Failure::Refused, .. }) => {}
+                answer => last = Some(answer),
+            }
+        }
+        last
+    }
+
+    /// Looks at what the runtime left on disk, since it could not be asked.
+    fn by_state(
+        &mut self,
+        runtime: Runtime,
+        roots: &Roots,
+        reason: Option<&Error>,
+    ) -> Result<Option<Container>, Error> {
+        let found = self.state(runtime, roots, reason);
+        self.choose(found)
+    }
+
+    fn state(&mut self, runtime: Runtime, roots: &Roots, reason: Option<&Error>) -> Vec<Container> {
+        let Some(mut report) = runtime::state(runtime, roots, &self.wanted) else { return Vec::new() };
+        if report.could_look() {
+            self.looked.push(runtime);
+        }
+        report.containers.retain(|container| self.wanted.rank(container).is_some());
+        if report.is_empty() {
+            let said = report.says_no();
+            self.said(runtime, reason.map_or_else(|| said.clone(), |reason| format!("{}; {said}", brief(reason))));
+        }
+        if let Some(reason) = reason {
+            report.containers.iter_mut().for_each(|container| report::instead_of(container, reason));
+        }
+        report.containers
+    }
+
+    /// Docker's own rules for names may be wider than ours: what it says is the one, is.
+    fn of_docker(&self, mut found: Vec<Container>) -> Result<Option<Container>, Error> {
+        match (self.wanted, found.len()) {
+            (Wanted::Name { .. }, 1) => Ok(found.pop()),
+            _ => self.choose(found),
+        }
+    }
+
+    /// Whether nobody but Docker is asked.
+    fn docker_alone(&self) -> bool {
+        !self.asks(Runtime::Podman) && self.asks(Runtime::Docker)
+    }
+
+    /// What all other runtimes have that fits.
+    fn others(&mut self, of_podman: Option<Answer>, roots: &Roots) -> Vec<Container> {
+        let mut found = Vec::new();
+        let rest = Runtime::ALL.into_iter().filter(|runtime| *runtime != Runtime::Docker && self.asks(*runtime));
+        for runtime in rest.collect::<Vec<_>>() {
+            match (&of_podman, runtime) {
+                (Some(Ok(answer)), Runtime::Podman) if !answer.is_empty() => {
+                    let mut answer = answer.clone();
+                    for container in &mut answer {
+                        container.start = container.pid.and_then(|pid| storage::start_of(&container.id, pid, roots));
+                    }
+                    found.extend(answer);
+                }
+                (Some(Err(error)), Runtime::Podman) => found.extend(self.state(runtime, roots, Some(error))),
+                _ => found.extend(self.state(runtime, roots, None)),
+            }
+        }
+        found
+    }
+
+    /// Nobody knows the name. An ID that no file tells of may still be in a process's cgroup.
+    fn last_resort(&self) -> Result<Option<Container>, Error> {
+        match self.reference {
+            Reference::Name { runtime, namespace: None, name } if !self.settings.docker_alone() => {
+                let mut found = process::search(name);
+                found.retain(|container| runtime.is_none_or(|only| only == container.runtime));
+                self.choose(found)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn choose(&self, found: Vec<Container>) -> Result<Option<Container>, Error> {
+        report::choose(&self.wanted, &self.word, found)
+    }
+
+    fn said(&mut self, runtime: Runtime, said: String) {
+        log::info!("{}: {said}", runtime.name());
+        self.asked.push(Asked { runtime, said });
+    }
+
+    /// The error that says who was asked, and what comes near.
+    fn not_found(mut self, trouble: Option<Error>, roots: &Roots) -> Result<Container, Error> {
+        let absent = |error: &Error| matches!(error, Error::Engine { failure: Failure::NoSocket, origin, .. } if origin.said_by.is_none());
+        if let Some(error) = trouble
+            && (self.asked.is_empty() || !absent(&error))
+        {
+            return Err(error);
+        }
+        if self.asked.is_empty() && !self.docker_alone() {
+            return Err(Error::Absent(self.reference.runtime().unwrap_or(Runtime::Docker)));
+        }
+        let of_state = Runtime::ALL.into_iter().filter(|runtime| self.asks(*runtime) && !self.answered(*runtime));
+        let reports = of_state.filter_map(|runtime| runtime::state(runtime, roots, &Wanted::All)).collect::<Vec<_>>();
+        self.names.extend(reports.into_iter().flat_map(|report| report.containers).map(|container| container.name));
+        let word = match self.reference {
+            Reference::Name { name, .. } => name,
+            Reference::Pod { pod, container, .. } => container.as_ref().unwrap_or(pod),
+            Reference::Service { service, .. } => service,
+        };
+        let similar = report::nearest(word, self.names.into_iter());
+        let unknown = Unknown { reference: self.reference.clone(), similar, folder: None, asked: self.asked };
+        Err(Error::NoSuchContainer(Box::new(unknown)))
+    }
+
+    /// Whether Docker itself gave the names of all that it has.
+    fn answered(&self, runtime: Runtime) -> bool {
+        runtime == Runtime::Docker && !self.names.is_empty()
+    }
+}
+
+/// The failure without the words that say whom it befell.
+fn brief(error: &Error) -> String {
+    match error {
+        Error::Engine { failure, .. } => failure.to_string(),
+        other => other.to_string(),
+    }
+}
+
+impl Settings {
+    /// Whether the command line names an engine of Docker's, and so no other runtime.
+    fn docker_alone(&self) -> bool {
+        self.host.is_some() || self.context.as_ref().is_some_and(|context| context.said_by == "--context")
+    }
+
+    /// The sockets of podman's services that are there.
+    fn podman(&self) -> Vec<Endpoint> {
+        let at = |socket: String, said_by: Option<&str>| {
+            let said_by = said_by.map(str::to_owned);
+            Endpoint { origin: Origin { address: socket.clone(), said_by }, socket }
+        };
+        let said = [(&self.host, "-H"), (&self.container_host, "CONTAINER_HOST")];
+        let said = said.into_iter().find_map(|(host, by)| Some((host.as_ref()?.strip_prefix("unix://")?, by)));
+        if let Some((socket, by)) = said {
+            return vec![at(socket.to_owned(), Some(by))];
+        }
+        let rootless = self.runtime_folder.as_ref().map(|run| run.join("podman/podman.sock").display().to_string());
+        let sockets = std::iter::once(PODMAN_SOCKET.to_owned()).chain(rootless);
+        sockets.filter(|socket| Path::new(socket).exists()).map(|socket| at(socket, None)).collect()
+    }
+}
+
+/// Waits for the engine's word that the container was started; until `end`, or as long as the engine speaks to us.
+pub(crate) fn started(
+    container: &Container,
+    reference: &Reference,
+    settings: &Settings,
+    since: SystemTime,
+    end: Instant,
+) {
+    let engines = match container.runtime {
+        Runtime::Podman => settings.podman(),
+        _ => settings.endpoint().into_iter().collect(),
+    };
+    let now = Instant::now();
+    let deadline = now.checked_add(settings.timeout).unwrap_or(now);
+    let Ok(executor) = executor() else { return };
+    for endpoint in engines {
+        let _inside = executor.enter();
+        if let Ok(engine) = Engine::open(container.runtime, endpoint, settings.timeout, deadline)
+            && executor.block_on(engine.started(&container.id, since, end))
+        {
+            return;
+        }
+    }
+    log::info!("nobody tells of {reference}; asking again");
+    std::thread::sleep(AGAIN);
+}
+
+/// What the state of the container's own runtime says now, where its engine did not answer before.
+pub(crate) fn by_state(
+    reference: &Reference,
+    container: &Container,
+    settings: &Settings,
+) -> Result<Option<Container>, Error> {
+    let endpoint = settings.endpoint().ok();
+    let wanted = Wanted::from(reference);
+    let report = runtime::state(container.runtime, &Roots::of(settings, endpoint.as_ref()), &wanted);
+    let mut found = report.map(|report| report.containers).unwrap_or_default();
+    found.iter_mut().for_each(|found| found.source = container.source.clone());
+    report::choose(&wanted, &reference.to_string(), found)
+}
+
+fn executor() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Executor)
+}
+
+/// The process that listens on the engine's socket.
+pub(crate) fn listener(container: &Container) -> Option<i32> {
+    match container.source {
+        Source::Engine { listener, .. } => listener,
+        Source::State { .. } => None,
+    }
+}

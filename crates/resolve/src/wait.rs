@@ -1,0 +1,77 @@
+//! Waiting until a container runs: for the engine's own event where there is an engine, by looking at the runtime's state
+//! again and again where there is none. What is found is found by `search`.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::container::{Container, Source, State};
+use crate::endpoint::Settings;
+use crate::error::Error;
+use crate::reference::Reference;
+use crate::runtime::Runtime;
+use crate::search;
+
+/// How often state on disk is looked at. Far shorter than the life of a container that crashes at once.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// Waits until `end` for the container to run.
+pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<Container, Error> {
+    let start = Instant::now();
+    loop {
+        // Before the question, so that no event falls between it and the wait.
+        let since = SystemTime::now();
+        let last = match search::find(reference, settings) {
+            Ok(found) if found.runs() => return Ok(found),
+            Ok(found) if matches!(found.state, State::Dead | State::Removing) => {
+                return Err(Error::NotRunning(Box::new(found)));
+            }
+            Ok(found) => {
+                log::info!("waiting for {} to run", found.name);
+                match found.source {
+                    Source::Engine { .. } => search::started(&found, reference, settings, since, end),
+                    Source::State { .. } => {
+                        if let Some(found) = by_state(reference, &found, settings, end)? {
+                            return Ok(found);
+                        }
+                    }
+                }
+                Some(Box::new(found))
+            }
+            Err(Error::NoSuchContainer(_) | Error::Absent(_)) if may_appear(reference) => {
+                std::thread::sleep(INTERVAL);
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        if Instant::now() >= end {
+            let reference = reference.clone();
+            return Err(Error::WaitedInVain { reference, waited: start.elapsed(), last });
+        }
+    }
+}
+
+/// Whether a container that nobody knows may still be started: some runtimes keep nothing of those that do not run.
+fn may_appear(reference: &Reference) -> bool {
+    match reference {
+        Reference::Pod { .. } => true,
+        Reference::Service { .. } => false,
+        Reference::Name { runtime, .. } => {
+            runtime.is_some_and(|runtime| !matches!(runtime, Runtime::Docker | Runtime::Podman))
+        }
+    }
+}
+
+/// Looks at the state of the one runtime that knows the container, until it runs or the time is over.
+fn by_state(
+    reference: &Reference,
+    found: &Container,
+    settings: &Settings,
+    end: Instant,
+) -> Result<Option<Container>, Error> {
+    while Instant::now() < end {
+        if let Some(now) = search::by_state(reference, found, settings)?.filter(Container::runs) {
+            return Ok(Some(now));
+        }
+        std::thread::sleep(INTERVAL);
+    }
+    Ok(None)
+}

@@ -1,0 +1,122 @@
+//! What is looked for: which records may be it, and how well a container fits. Where to look belongs in `search.rs`.
+
+use std::fmt;
+
+use crate::Reference;
+use crate::container::{Container, Pod, Service};
+use crate::file;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted<'a> {
+    /// A name, an ID, or the beginning of an ID.
+    Name {
+        namespace: Option<&'a str>,
+        name: &'a str,
+    },
+    Pod {
+        namespace: &'a str,
+        pod: &'a str,
+        container: Option<&'a str>,
+    },
+    Service {
+        project: &'a str,
+        service: &'a str,
+        number: Option<u32>,
+    },
+    /// Everything there is.
+    All,
+}
+
+/// How well a container fits, best first: Docker's own order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// By its name, or by all words of a longer reference.
+    Name,
+    /// By its full ID.
+    Id,
+    /// By the beginning of its ID.
+    Prefix,
+}
+
+impl<'a> From<&'a Reference> for Wanted<'a> {
+    fn from(reference: &'a Reference) -> Self {
+        match reference {
+            Reference::Name { namespace, name, .. } => Self::Name { namespace: namespace.as_deref(), name },
+            Reference::Pod { namespace, pod, container } => {
+                Self::Pod { namespace, pod, container: container.as_deref() }
+            }
+            Reference::Service { project, service, number } => Self::Service { project, service, number: *number },
+        }
+    }
+}
+
+impl Wanted<'_> {
+    /// Whether a record with this ID and these bytes may be it. What says no is not parsed.
+    pub(crate) fn may_be(&self, id: &str, bytes: &[u8]) -> bool {
+        match self {
+            Self::Name { name, .. } => id.starts_with(name) || file::holds(bytes, name),
+            Self::Pod { namespace, pod, .. } => file::holds(bytes, pod) && file::holds(bytes, namespace),
+            Self::Service { project, service, .. } => file::holds(bytes, service) && file::holds(bytes, project),
+            Self::All => true,
+        }
+    }
+
+    /// The only one of containerd's namespaces to look in.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Name { namespace, .. } => *namespace,
+            _ => None,
+        }
+    }
+
+    /// How well it fits; not at all where nothing is told.
+    pub(crate) fn rank(&self, container: &Container) -> Option<Rank> {
+        let fits = match self {
+            Self::All => true,
+            Self::Name { name, .. } => return rank_of_name(name, container),
+            Self::Pod { namespace, pod, container: wanted } => {
+                let fits = |found: &Pod| {
+                    found.namespace.as_deref() == Some(*namespace)
+                        && found.name == *pod
+                        && found.container.as_deref() == *wanted
+                };
+                container.pod.as_ref().is_some_and(fits)
+            }
+            Self::Service { project, service, number } => {
+                let fits = |found: &Service| {
+                    found.project == *project
+                        && found.service == *service
+                        && number.is_none_or(|number| found.number == number)
+                };
+                container.service.as_ref().is_some_and(fits)
+            }
+        };
+        fits.then_some(Rank::Name)
+    }
+}
+
+fn rank_of_name(word: &str, container: &Container) -> Option<Rank> {
+    // podman's pods go by a name of their own, and stand for the container whose namespaces they share.
+    let pod = container.pod.as_ref().is_some_and(|pod| pod.namespace.is_none() && pod.name == word);
+    if container.name == word || pod {
+        return Some(Rank::Name);
+    }
+    if container.id == word {
+        return Some(Rank::Id);
+    }
+    // An ID that a person chose is a name, and names match whole.
+    let made = container.id != container.short_id();
+    (made && container.id.starts_with(word)).then_some(Rank::Prefix)
+}
+
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name, .. } => f.write_str(name),
+            Self::Pod { namespace, pod, .. } => write!(f, "pod {pod} in {namespace}"),
+            Self::Service { project, service, .. } => write!(f, "service {service} of {project}"),
+            Self::All => f.write_str("everything"),
+        }
+    }
+}
