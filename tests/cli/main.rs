@@ -3,6 +3,7 @@
 
 mod errors;
 mod help;
+mod hostile;
 mod parse;
 
 /// The program under test, whatever Docker's variables say where the tests are run.

@@ -6,6 +6,7 @@ mod binary;
 mod demo;
 mod dist;
 mod engine;
+mod fuzz;
 mod interrupt;
 mod run;
 mod test;
@@ -40,6 +41,12 @@ enum Task {
     Dist,
     /// Measure against nsenter and docker inspect, and write docs/performance.md
     Bench,
+    /// Feed every parser of foreign bytes with damaged input (cargo-fuzz and a nightly compiler)
+    Fuzz {
+        /// How long each, in seconds
+        #[arg(default_value_t = 600)]
+        seconds: u32,
+    },
     /// Check the project's invariants: dependencies, threads, printing, licences, file heads and sizes
     Tidy,
 }
@@ -60,6 +67,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => return test::run(&arguments),
         Task::Dist => dist::run(),
         Task::Bench => bench::run(),
+        Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::Tidy => tidy::run(),
     };
     run::report(done)

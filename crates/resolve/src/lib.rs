@@ -9,6 +9,9 @@ mod container;
 mod endpoint;
 mod error;
 mod file;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod foreign;
 mod reference;
 mod report;
 mod roots;

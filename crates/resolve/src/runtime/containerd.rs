@@ -56,9 +56,7 @@ fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Con
     let record = folders.iter().find_map(|folder| Record::read(folder));
     let none = Init { state: State::Stopped, pid: None, start: None };
     let Init { state, pid, start } = record.map_or(none, |record| record.init(&id));
-    let pod = bundle.pod();
-    let in_pod = pod.as_ref().map(|pod| pod.container.clone().unwrap_or_else(|| pod.name.clone()));
-    let name = in_pod.or_else(|| bundle.annotation("nerdctl/name").map(str::to_owned));
+    let name = name(bundle);
     Container {
         runtime: Runtime::Containerd,
         namespace: Some(namespace),
@@ -69,8 +67,14 @@ fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Con
         state,
         network: bundle.network(),
         env: bundle.env(),
-        pod,
+        pod: bundle.pod(),
         service: bundle.service(),
         source: Source::State { folder: root.to_owned(), instead_of: None },
     }
+}
+
+/// What a container's annotations call it: its name in its pod, the pod's where it is the sandbox, nerdctl's.
+pub(crate) fn name(bundle: &Bundle) -> Option<String> {
+    let in_pod = bundle.pod().map(|pod| pod.container.unwrap_or(pod.name));
+    in_pod.or_else(|| bundle.annotation("nerdctl/name").map(str::to_owned))
 }

@@ -17,7 +17,7 @@ use crate::wanted::Wanted;
 /// `config.v2.json`. Everything may be missing, or null.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Config {
+pub(crate) struct Config {
     name: Option<String>,
     state: Option<Recorded>,
     config: Option<Inner>,
@@ -82,13 +82,18 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
             if !wanted.may_be(&id, &bytes) {
                 continue;
             }
-            match serde_json::from_slice::<Config>(&bytes) {
+            match parse(&bytes) {
                 Ok(config) => report.add(container(roots, data, id, config)),
                 Err(error) => file::skipped(&path, &error),
             }
         }
     }
     report.if_anything()
+}
+
+/// `config.v2.json`.
+pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Config> {
+    serde_json::from_slice(bytes)
 }
 
 fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Container {

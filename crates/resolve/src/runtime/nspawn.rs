@@ -52,7 +52,14 @@ pub(crate) fn state(wanted: &Wanted<'_>) -> Option<Report> {
 /// A machine by its file: `KEY=VALUE` lines, of which `LEADER` is the init process.
 fn registered(path: &Path, name: &str) -> Option<Container> {
     let bytes = file::read(path, LARGEST).inspect_err(|error| file::skipped(path, error)).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
+    let leader = leader_in(&String::from_utf8_lossy(&bytes))?;
+    let start = process::start_time(leader).filter(|_| process::is_init(leader));
+    let state = if start.is_some() { State::Running } else { State::Gone { pid: leader } };
+    Some(machine(name, start.map(|start| (leader, start)), state, MACHINES))
+}
+
+/// The leader in a machine's file, if it is nspawn's.
+pub(crate) fn leader_in(text: &str) -> Option<i32> {
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     // LXC and virtual machines may register as well.
     if value("CLASS").is_some_and(|class| class != "container")
@@ -60,10 +67,7 @@ fn registered(path: &Path, name: &str) -> Option<Container> {
     {
         return None;
     }
-    let leader: i32 = value("LEADER")?.parse().ok().filter(|pid| *pid > 0)?;
-    let start = process::start_time(leader).filter(|_| process::is_init(leader));
-    let state = if start.is_some() { State::Running } else { State::Gone { pid: leader } };
-    Some(machine(name, start.map(|start| (leader, start)), state, MACHINES))
+    value("LEADER")?.parse().ok().filter(|pid| *pid > 0)
 }
 
 /// The machines whose nspawn nobody was told of.
@@ -96,7 +100,7 @@ fn leader(nspawn: i32) -> Option<(i32, u64)> {
 }
 
 /// The machine's name on nspawn's command line: as it was given, else that of its folder or image.
-fn name_on(line: &[u8]) -> Option<String> {
+pub(crate) fn name_on(line: &[u8]) -> Option<String> {
     let words: Vec<_> = line.split(|byte| *byte == 0).skip(1).collect();
     let value = |short: &[u8], long: &[u8]| {
         words.iter().enumerate().find_map(|(at, word)| {

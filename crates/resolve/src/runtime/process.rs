@@ -21,7 +21,7 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
     start_field(&String::from_utf8_lossy(&stat))
 }
 
-fn start_field(stat: &str) -> Option<u64> {
+pub(crate) fn start_field(stat: &str) -> Option<u64> {
     // The second field is the program's name in parentheses, and may hold anything.
     let (_, fields) = stat.rsplit_once(") ")?;
     // A zombie has nothing left to enter.
@@ -56,7 +56,11 @@ fn is_unit_of(unit: &str, id: &str) -> bool {
 /// The first of the process's pid namespace, which is below ours.
 pub(crate) fn is_init(pid: i32) -> bool {
     let status = file::read(&of(pid, "status"), LARGEST).unwrap_or_default();
-    let status = String::from_utf8_lossy(&status);
+    is_first(&String::from_utf8_lossy(&status))
+}
+
+/// Whether `/proc/PID/status` gives the process the number 1 in a namespace below ours.
+pub(crate) fn is_first(status: &str) -> bool {
     let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
     let numbers: Vec<_> = numbers.split_ascii_whitespace().collect();
     numbers.len() > 1 && numbers.last() == Some(&"1")
@@ -107,7 +111,7 @@ pub(crate) fn search(word: &str) -> Vec<Container> {
 }
 
 /// The first container on the way down: a container can make cgroups below its own and name them as it likes.
-fn owner(path: &str, word: &str) -> Option<(Runtime, String)> {
+pub(crate) fn owner(path: &str, word: &str) -> Option<(Runtime, String)> {
     let (unit, id) = path.split('/').find_map(|unit| {
         let bare = unit.strip_suffix(".scope").unwrap_or(unit);
         let id = bare.rsplit_once('-').map_or(bare, |(_, last)| last);

@@ -21,7 +21,7 @@ const INFRA: &str = "-infra";
 
 /// A line of `containers.json`.
 #[derive(Deserialize)]
-struct Listed {
+pub(crate) struct Listed {
     id: String,
     names: Option<Vec<String>>,
 }
@@ -35,8 +35,8 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
     for folder in &folders {
         let lists = ["containers.json", "volatile-containers.json"].map(|name| folder.join(name));
         for list in lists.iter().filter(|list| list.is_file()) {
-            let listed: Vec<Listed> = file::json(list, LARGEST_LIST).unwrap_or_default();
-            for Listed { id, names } in listed {
+            let bytes = file::read(list, LARGEST_LIST).inspect_err(|error| file::skipped(list, error));
+            for Listed { id, names } in bytes.map(|bytes| listed(&bytes)).unwrap_or_default() {
                 let names = names.unwrap_or_default();
                 let of_kubernetes = names.iter().any(|name| name.starts_with("k8s_"));
                 if of_kubernetes != (runtime == Runtime::Crio) || seen.contains(&id) {
@@ -53,6 +53,11 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
         }
     }
     report.if_anything()
+}
+
+/// `containers.json`; nothing where it is something else.
+pub(crate) fn listed(bytes: &[u8]) -> Vec<Listed> {
+    serde_json::from_slice(bytes).unwrap_or_default()
 }
 
 fn container(runtime: Runtime, id: String, names: &[String], folders: &[PathBuf], roots: &Roots) -> Container {
