@@ -7,13 +7,20 @@ mod measure;
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
-use testbed::{Container, Scratch, image};
+use testbed::{Container, Scratch, cri, guard, image};
 
 use crate::{binary, engine, interrupt, run};
 use measure::{Contender, Median};
 
-/// How many containers "many" are.
-const MANY: usize = 200;
+/// How many containers "many" are, and how many processes each of them has.
+const MANY: usize = 300;
+const PROCESSES: usize = 10;
+
+/// How many tasks of containerd's there are besides.
+const TASKS: usize = 100;
+
+/// How much longer, in milliseconds, anything may take with many containers than with one.
+const GROWTH: f64 = 10.0;
 
 /// A promise, and what was measured.
 struct Promise {
@@ -36,12 +43,25 @@ pub(crate) fn run() -> Result<()> {
     let (name, id, pid) = (container.name(), container.short_id(), container.pid()?);
 
     let inspect = format!("docker inspect -f {{{{.State.Pid}}}} {name}");
+    let pod = cri::Pod::run_on_host_network(&guard::unique_name(), "bench")?;
+    let app = pod.container("app", &["sleep", "100000"])?;
+    let pod = format!("pod/bench/{}/app", pod.name());
+    // No engine at that socket: what is on disk is all that there is.
+    let by_state = "-H unix:///nonexistent/docker.sock --state-root /var/lib/docker --state-root /run/docker";
+    let containers_id = app.id();
     let contenders = [
         Contender::new("nsenter -n -t PID", format!("nsenter -n -t {pid} /bin/true")),
         Contender::new("cnsenter -n -t PID", format!("{cnsenter} -n -t {pid} /bin/true")),
         Contender::new("cnsenter --net NAME", format!("{cnsenter} --net {name} /bin/true")),
         Contender::new("cnsenter --sandbox ID", format!("{cnsenter} --sandbox {id} /bin/true")),
         Contender::new("nsenter -n -t $(docker inspect …)", format!("sh -c 'nsenter -n -t $({inspect}) /bin/true'")),
+        Contender::new("cnsenter --net NAME, by state", format!("{cnsenter} {by_state} --net {name} /bin/true")),
+        Contender::new("cnsenter --net ID, by state", format!("{cnsenter} {by_state} --net {id} /bin/true")),
+        Contender::new("cnsenter --net pod/NS/POD/APP", format!("{cnsenter} --net {pod} /bin/true")),
+        Contender::new(
+            "cnsenter --net containerd://ID",
+            format!("{cnsenter} --net containerd://{} /bin/true", &containers_id[..12]),
+        ),
     ];
     println!("bench: {} commands in turn, {} runs each", contenders.len(), measure::RUNS);
     let times = measure::medians(&contenders, scratch.path())?;
@@ -49,16 +69,24 @@ pub(crate) fn run() -> Result<()> {
     let memory = measure::before_exec(&cnsenter, name)?;
     let instructions = measure::instructions(&cnsenter, name)?;
 
-    println!("bench: {} more containers", MANY - 1);
-    let many = measure::Crowd::start(MANY - 1)?;
+    println!("bench: {} more containers of {PROCESSES} processes each, and {TASKS} tasks of containerd's", MANY - 1);
+    let many = measure::Crowd::start(MANY - 1, PROCESSES, TASKS)?;
     interrupt::check()?;
-    let crowded = measure::medians(&[contenders[0].clone(), contenders[2].clone()], scratch.path())?;
+    let grown: Vec<usize> = [0, 2].into_iter().chain(5..contenders.len()).collect();
+    let again: Vec<_> = grown.iter().map(|at| contenders[*at].clone()).collect();
+    let crowded = measure::medians(&again, scratch.path())?;
     drop(many);
 
     let [nsenter, by_pid, by_name, inspected] = [0, 1, 2, 4].map(|at| times[at].milliseconds);
     // The same nsenter line measures what the crowd does to the machine itself.
     let crowd = (crowded[1].milliseconds / crowded[0].milliseconds) / (by_name / nsenter);
-    let promises = [
+    let growth = |(at, crowded): (&usize, &Median)| Promise {
+        what: format!("`{}`: more with {MANY} containers", crowded.name),
+        limit: format!("≤ {GROWTH:.0} ms"),
+        measured: format!("{:.1} ms", crowded.milliseconds - times[*at].milliseconds),
+        kept: crowded.milliseconds - times[*at].milliseconds <= GROWTH,
+    };
+    let mut promises = vec![
         at_most("by name, against nsenter with the pid known", by_name / nsenter, 1.10),
         at_most("joining alone (-t PID), against nsenter", by_pid / nsenter, 1.10),
         Promise {
@@ -71,7 +99,9 @@ pub(crate) fn run() -> Result<()> {
         up_to("the static binary", binary.bytes as u64 / 1024, 3 * 1024, "KiB"),
         up_to("peak memory", memory.peak_kib, 4 * 1024, "KiB"),
         up_to("threads", memory.threads, 1, ""),
+        at_most("Docker by its state, against by its API", times[5].milliseconds / by_name, 1.00),
     ];
+    promises.extend(grown.iter().zip(&crowded).skip(1).map(growth));
     let page = page(&times, &crowded, &promises, instructions)?;
     let docs = run::root().join("docs");
     std::fs::create_dir_all(&docs)?;
@@ -142,6 +172,9 @@ const HOW: &str = "\
   pieces in the page cache, and starts 0.1 ms later.
 - With many containers: the ratio by name over the same ratio with one container, so that what many containers
   do to the machine itself (nsenter slows down too) does not count.
+- By state: the socket that is asked is not there, and `--state-root` names Docker's folders. Pods and tasks are
+  containerd's, which is never asked: its state is all that is read. What the growth is measured against is the same
+  line with one container, in milliseconds, since a share of almost nothing says little.
 - Memory and threads: `VmHWM` and `Threads` of `/proc/PID/status`, read while strace holds cnsenter at the entry
   of the `execve` that would replace it, since the kernel forgets the peak there.
 - Instructions: callgrind. It ends its count at an `execve` that succeeds, hence the missing program. valgrind may

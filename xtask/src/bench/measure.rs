@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{Container, image, output, pid, wait};
+use testbed::{Container, containerd, image, output, pid, wait};
 
 use crate::interrupt;
 
@@ -110,22 +110,35 @@ pub(super) fn instructions(cnsenter: &str, container: &str) -> Result<u64> {
     Ok(line.context("callgrind printed no count")?.1.trim().parse()?)
 }
 
-/// Many containers that do nothing.
+/// Many containers that do nothing: Docker's, of many processes each, and containerd's.
 pub(super) struct Crowd {
-    groups: Vec<Vec<Container>>,
+    groups: Vec<Vec<Member>>,
+}
+
+/// Held to be removed.
+#[expect(dead_code, reason = "what they hold is removed when they are dropped")]
+enum Member {
+    Docker(Container),
+    Containerd(containerd::Container),
 }
 
 /// How many `docker` clients work at once.
 const CLIENTS: usize = 4;
 
 impl Crowd {
-    pub(super) fn start(count: usize) -> Result<Crowd> {
+    pub(super) fn start(count: usize, processes: usize, tasks: usize) -> Result<Crowd> {
         let image = image::busybox()?;
-        let start = |part: usize| -> Result<Vec<Container>> {
-            let mine = (0..count).filter(|number| number % CLIENTS == part);
-            let run = |_| {
+        let program = format!("for i in $(seq {}); do sleep 100000 & done; exec sleep 100000", processes - 1);
+        let start = |part: usize| -> Result<Vec<Member>> {
+            let mine = (0..count + tasks).filter(|number| number % CLIENTS == part);
+            let run = |number| {
                 interrupt::check()?;
-                Container::run(image, &["--network", "none"], &["sleep", "100000"])
+                if number < tasks {
+                    let task = containerd::Container::run(containerd::NAMESPACE, &[], &["sleep", "100000"])?;
+                    return Ok(Member::Containerd(task));
+                }
+                let args = ["--network", "none", "--pids-limit", "100"];
+                Ok(Member::Docker(Container::run(image, &args, &["sh", "-c", &program])?))
             };
             mine.map(run).collect()
         };
