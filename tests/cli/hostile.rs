@@ -80,6 +80,9 @@ fn one_bad_record_does_not_hide_the_others() -> Result<()> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cnsenter"));
     command.args(["-H", "unix:///nonexistent/docker.sock", "--state-root"]).arg(folder.path());
     let output = output::run(command.args(["--net", "web", "true"]))?;
-    assert!(output.stderr.starts_with("cnsenter: container web is not running: it exited with status 3, "), "{output:?}");
+    assert!(
+        output.stderr.starts_with("cnsenter: container web is not running: it exited with status 3, "),
+        "{output:?}"
+    );
     Ok(())
 }

@@ -2,9 +2,16 @@
 //! Needs root and what `cargo xtask engine up` brings; without them it fails. What needs neither belongs in
 //! `tests/cli`.
 
+mod compose;
+mod containerd;
 mod daemon;
 mod defects;
+mod lxc;
+mod nspawn;
+mod oci;
 mod options;
+mod podman;
+mod pods;
 mod print;
 mod privilege;
 mod process;
@@ -13,10 +20,15 @@ mod race;
 mod relay;
 mod run;
 mod sandbox;
+mod search;
 mod spellings;
 mod state;
+mod storm;
 mod target;
+mod undaemon;
+mod wait;
 mod wayout;
+mod whereabouts;
 
 /// The program under test.
 fn cnsenter() -> std::process::Command {

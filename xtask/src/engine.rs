@@ -10,14 +10,21 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{LABEL, engine, image, output, peers, wait};
+use testbed::{LABEL, engine, image, lxc, nspawn, oci, output, peers, podman, rootfs, wait};
 
 /// The engine, the programs that tests run in namespaces, and the tools that measure; by Debian package, with a
 /// file that tells whether it is there.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 23] = [
     ("docker.io", "/usr/sbin/dockerd"),
     ("containerd", "/usr/bin/containerd"),
     ("containernetworking-plugins", "/usr/lib/cni/ptp"),
+    ("podman", "/usr/bin/podman"),
+    ("crun", "/usr/bin/crun"),
+    ("runc", "/usr/sbin/runc"),
+    ("conmon", "/usr/bin/conmon"),
+    ("catatonit", "/usr/bin/catatonit"),
+    ("lxc", "/usr/bin/lxc-start"),
+    ("systemd-container", "/usr/bin/systemd-nspawn"),
     ("iptables", "/usr/sbin/iptables"),
     ("nginx", "/usr/sbin/nginx"),
     ("tcpdump", "/usr/bin/tcpdump"),
@@ -58,7 +65,14 @@ pub(crate) fn up() -> Result<()> {
     let driver = engine::docker(&["info", "--format", "{{.Driver}}, cgroup v{{.CgroupVersion}}"])?;
     println!("engine: Docker {} ({driver}), {how}", version.engine);
     println!("images: {}, {}", image::busybox()?, image::nginx()?);
+    // Before there are pods: it puts a mount over the folder of their networks, unless somebody has.
+    println!("podman: {}, image {}", podman::version()?, podman::image()?);
     containerd::up()?;
+    println!("by hand: {}, {}", oci::Runtime::Runc.version()?, oci::Runtime::Crun.version()?);
+    let first = |command: &str, option: &str| -> Result<String> {
+        Ok(output::stdout(Command::new(command).arg(option))?.lines().next().unwrap_or_default().to_owned())
+    };
+    println!("machines: LXC {}, nspawn of {}", first("lxc-start", "--version")?, first("systemd-nspawn", "--version")?);
     if peers::root().is_err() {
         println!("peers: downloading the newest nsenter and Docker engine");
     }
@@ -76,6 +90,12 @@ pub(crate) fn down() -> Result<()> {
         let images = remove(&["images", "-aq", "--filter", &label], &["rmi", "--force"])?;
         println!("removed: {containers} containers, {networks} networks, {images} images of the tests");
     }
+    if podman::version().is_ok() {
+        println!("removed: {} containers, pods and networks of podman's", podman::remove_all()?);
+    }
+    let (by_hand, lxc, nspawn) = (oci::remove_all()?, lxc::remove_all()?, nspawn::remove_all()?);
+    println!("removed: {by_hand} containers by hand, {lxc} of LXC's, {nspawn} notes of machines");
+    rootfs::remove()?;
     stop()?;
     // After the engine, which may be using it.
     containerd::down()

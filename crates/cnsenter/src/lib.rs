@@ -7,6 +7,7 @@ mod log;
 mod plan;
 mod print;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -103,14 +104,15 @@ fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, O
 
 /// `--wait`, begun.
 struct Waiting {
-    since: Instant,
     end: Instant,
+    /// The last process that was not the container's, and since when it is not.
+    impostor: Cell<Option<(i32, Instant)>>,
 }
 
 impl Waiting {
     fn begin(longest: Duration) -> Self {
         let since = Instant::now();
-        Self { since, end: since.checked_add(longest).unwrap_or(since) }
+        Self { end: since.checked_add(longest).unwrap_or(since), impostor: Cell::new(None) }
     }
 
     /// Whether the container that was to be entered ended just then. An engine notices that a little later.
@@ -122,8 +124,12 @@ impl Waiting {
                 Instant::now() < self.end && !matches!(container.state, State::Dead | State::Removing)
             }
             // Its pid is another's by now, or its engine's pids are not ours, and never will be.
-            Failure::NotEntered { error: enter::Error::Impostor { .. }, container: Some(_) } => {
-                Instant::now() < self.end && self.since.elapsed() < args.timeout
+            Failure::NotEntered { error: enter::Error::Impostor { pid, .. }, container: Some(_) } => {
+                let now = Instant::now();
+                let known = self.impostor.get().filter(|(known, _)| known == pid);
+                let since = known.map_or(now, |(_, since)| since);
+                self.impostor.set(Some((*pid, since)));
+                now < self.end && since.elapsed() < args.timeout
             }
             _ => false,
         };

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::container::{Container, Source};
+use crate::container::{Container, Pod, Source};
 use crate::error::{Candidate, Error};
+use crate::reference::Reference;
 use crate::wanted::Wanted;
 
 /// How many names a message offers at most.
@@ -87,13 +88,22 @@ pub(crate) fn choose(wanted: &Wanted<'_>, word: &str, containers: Vec<Container>
     fitting.sort_by_key(|container| std::cmp::Reverse((container.runs(), container.start)));
     let mut one_each: Vec<Container> = Vec::new();
     for container in fitting {
-        if !one_each.iter().any(|known| known.reference() == container.reference()) {
+        if !one_each.iter().any(|known| are_one(known, &container)) {
             one_each.push(container);
         }
     }
     match one_each.len() {
         0 | 1 => Ok(one_each.pop()),
         _ => Err(Error::Ambiguous { word: word.to_owned(), candidates: candidates(&one_each) }),
+    }
+}
+
+/// Whether two records are of the same container, or of two attempts at one in a Kubernetes pod.
+fn are_one(a: &Container, b: &Container) -> bool {
+    match (&a.pod, &b.pod) {
+        (Some(of_a @ Pod { namespace: Some(_), .. }), Some(of_b)) => a.runtime == b.runtime && of_a == of_b,
+        // Never by what is shown of an ID, which two may have in common.
+        _ => (a.runtime, &a.namespace, &a.id) == (b.runtime, &b.namespace, &b.id),
     }
 }
 
@@ -109,13 +119,21 @@ fn candidates(containers: &[Container]) -> Vec<Candidate> {
     let candidate = |container: &&Container| {
         let short = container.short_id();
         let long = container.id.get(..length).filter(|_| container.id.len() == 64).unwrap_or(short);
+        // Two runtimes may have a pod of one name, as two Kubernetes on one machine do.
+        let twin = |other: &&Container| other.id != container.id && other.reference() == container.reference();
+        let reference = if sorted.iter().any(twin) { by_id(container) } else { container.reference() };
         Candidate::Container {
-            reference: container.reference().to_string().replace(short, long),
+            reference: reference.to_string().replace(short, long),
             name: container.name.clone(),
             runtime: container.runtime,
         }
     };
     sorted.iter().map(candidate).collect()
+}
+
+fn by_id(container: &Container) -> Reference {
+    let name = container.short_id().to_owned();
+    Reference::Name { runtime: Some(container.runtime), namespace: container.namespace.clone(), name }
 }
 
 /// Notes why an engine's state was read in place of asking it.
@@ -145,7 +163,7 @@ pub(crate) fn nearest(word: &str, names: impl Iterator<Item = String>) -> Vec<St
 mod tests {
     use super::*;
     use crate::Runtime;
-    use crate::container::{Network, Pod, Service, State};
+    use crate::container::{Network, Service, State};
 
     fn container(runtime: Runtime, id: &str, name: &str) -> Container {
         Container {
@@ -231,6 +249,35 @@ mod tests {
         assert_eq!(chosen(Some(2), all).unwrap().as_deref(), Some("b"));
         let two = vec![replica("a", 1, State::Running), replica("b", 2, State::Running)];
         assert!(matches!(chosen(None, two), Err(Error::Ambiguous { .. })));
+    }
+
+    #[test]
+    fn ids_that_begin_alike_are_not_one_container() {
+        let (a, b) = ("a".repeat(64), format!("{}b", "a".repeat(63)));
+        let both = vec![container(Runtime::Containerd, &a, "web"), container(Runtime::Containerd, &b, "web")];
+        let Err(Error::Ambiguous { candidates, .. }) = choose(&named("web"), "web", both) else { panic!("one of two") };
+        let words = candidates.iter().map(|candidate| match candidate {
+            Candidate::Container { reference, .. } => reference.clone(),
+            Candidate::File(file) => panic!("{}", file.display()),
+        });
+        assert_eq!(words.collect::<Vec<_>>(), [&a, &b].map(|id| format!("containerd://{id}")));
+    }
+
+    #[test]
+    fn a_pod_that_two_runtimes_have_is_offered_by_its_ids() {
+        let pod = |runtime, id: &str| {
+            let pod = Some(Pod { namespace: Some("n".to_owned()), name: "p".to_owned(), container: None });
+            Container { pod, ..container(runtime, id, "p") }
+        };
+        let wanted = Wanted::Pod { namespace: "n", pod: "p", container: None };
+        let attempts = vec![pod(Runtime::Containerd, &"a".repeat(64)), pod(Runtime::Containerd, &"b".repeat(64))];
+        assert!(choose(&wanted, "w", attempts.clone()).unwrap().is_some());
+        let both = [&attempts[1..], &[pod(Runtime::Crio, &"c".repeat(64))]].concat();
+        let Err(Error::Ambiguous { candidates, .. }) = choose(&wanted, "w", both) else { panic!("one of two") };
+        let found = |word: &str| {
+            candidates.iter().any(|it| matches!(it, Candidate::Container { reference, .. } if reference == word))
+        };
+        assert!(found("containerd://bbbbbbbbbbbb") && found("cri-o://cccccccccccc"), "{candidates:?}");
     }
 
     #[test]

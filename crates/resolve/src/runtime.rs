@@ -8,6 +8,7 @@ pub(crate) mod nspawn;
 pub(crate) mod oci;
 pub(crate) mod process;
 pub(crate) mod storage;
+pub(crate) mod supervisor;
 
 use crate::report::Report;
 use crate::roots::Roots;

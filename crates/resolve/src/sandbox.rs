@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::container::{Container, Network, State};
+use crate::container::{Container, Network, Source, State};
 use crate::endpoint::Settings;
 use crate::error::{Candidate, Error, Unknown};
 use crate::reference::Reference;
@@ -153,9 +153,18 @@ fn of_container(container: Container, settings: &Settings) -> Result<Sandbox, Er
                     unasked: None,
                 });
             }
-            Network::Container(other) => {
+            Network::Container(ref other) => {
                 log::info!("{} shares the network of {other}", owner.name);
-                owner = search::find(&Reference::of(owner.runtime, other), settings)?;
+                let other = Reference::of(owner.runtime, other.as_str());
+                // An engine that did not answer is not asked again.
+                let known = match owner.source {
+                    Source::State { .. } => search::by_state(&other, &owner, settings)?,
+                    Source::Engine { .. } => None,
+                };
+                owner = match known {
+                    Some(known) => known,
+                    None => search::find(&other, settings)?,
+                };
             }
             Network::Host(None) | Network::None => return Err(Error::NoSandbox(owner.name)),
         }

@@ -12,7 +12,7 @@ use crate::error::{Asked, Error, Failure, Unknown};
 use crate::reference::Reference;
 use crate::report;
 use crate::roots::Roots;
-use crate::runtime::{self, Runtime, process, storage};
+use crate::runtime::{self, Runtime, nspawn, process, storage};
 use crate::wanted::Wanted;
 
 /// How long Docker may think before the other engines are asked meanwhile: far longer than it takes when it is well.
@@ -217,8 +217,14 @@ impl Search<'_> {
         found
     }
 
-    /// Nobody knows the name. An ID that no file tells of may still be in a process's cgroup.
+    /// Nobody knows the name. A machine may be registered nowhere, and an ID that no file tells of may still be in a
+    /// process's cgroup.
     fn last_resort(&self) -> Result<Option<Container>, Error> {
+        if self.asks(Runtime::Nspawn)
+            && let Some(machine) = self.choose(nspawn::search(&self.wanted))?
+        {
+            return Ok(Some(machine));
+        }
         match self.reference {
             Reference::Name { runtime, namespace: None, name } if !self.settings.docker_alone() => {
                 let mut found = process::search(name);
@@ -317,7 +323,7 @@ pub(crate) fn started(
     for endpoint in engines {
         let _inside = executor.enter();
         if let Ok(engine) = Engine::open(container.runtime, endpoint, settings.timeout, deadline)
-            && executor.block_on(engine.started(&container.id, since, end))
+            && executor.block_on(engine.started(&container.id, &container.name, since, end))
         {
             return;
         }

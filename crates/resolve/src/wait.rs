@@ -7,11 +7,16 @@ use crate::container::{Container, Source, State};
 use crate::endpoint::Settings;
 use crate::error::Error;
 use crate::reference::Reference;
-use crate::runtime::Runtime;
+use crate::roots::Roots;
+use crate::runtime::{self, Runtime, nspawn};
 use crate::search;
+use crate::wanted::Wanted;
 
 /// How often state on disk is looked at. Far shorter than the life of a container that crashes at once.
 const INTERVAL: Duration = Duration::from_millis(10);
+
+/// How often everybody is asked for a container that nobody knows, and that may be there soon.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Waits until `end` for the container to run.
 pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<Container, Error> {
@@ -37,7 +42,7 @@ pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> 
                 Some(Box::new(found))
             }
             Err(Error::NoSuchContainer(_) | Error::Absent(_)) if may_appear(reference) => {
-                std::thread::sleep(INTERVAL);
+                until_it_appears(reference, settings, end);
                 None
             }
             Err(error) => return Err(error),
@@ -56,6 +61,31 @@ fn may_appear(reference: &Reference) -> bool {
         Reference::Service { .. } => false,
         Reference::Name { runtime, .. } => {
             runtime.is_some_and(|runtime| !matches!(runtime, Runtime::Docker | Runtime::Podman))
+        }
+    }
+}
+
+/// Looks at the runtimes' state until there is something of that name, or it is time to ask everybody again: engines
+/// are not there to be asked a hundred times a second.
+fn until_it_appears(reference: &Reference, settings: &Settings, end: Instant) {
+    let again = Instant::now().checked_add(ASK_AGAIN).map_or(end, |again| again.min(end));
+    let roots = Roots::of(settings, settings.endpoint().ok().as_ref());
+    let wanted = Wanted::from(reference);
+    let may_know = |runtime: &Runtime| match reference.runtime() {
+        Some(only) => only == *runtime,
+        None => !matches!(runtime, Runtime::Lxc | Runtime::Nspawn),
+    };
+    let appeared = || {
+        let mut reports =
+            Runtime::ALL.into_iter().filter(may_know).filter_map(|it| runtime::state(it, &roots, &wanted));
+        let fits = |found: &Container| wanted.rank(found).is_some();
+        reports.any(|report| report.containers.iter().any(fits))
+            || (reference.runtime() == Some(Runtime::Nspawn) && nspawn::search(&wanted).iter().any(fits))
+    };
+    loop {
+        std::thread::sleep(INTERVAL);
+        if Instant::now() >= again || appeared() {
+            return;
         }
     }
 }

@@ -2,11 +2,12 @@
 //! `xtask`'s; the one started here is the newest engine, in namespaces of its own, for the test that asks for it.
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::guard::Scratch;
 use crate::{output, peers, wait};
@@ -73,6 +74,15 @@ pub struct Newest {
 impl Newest {
     /// Starts it and waits until it answers.
     pub fn start() -> Result<Newest> {
+        Self::start_with(&[])
+    }
+
+    /// The same, whose containers survive the daemon: for tests that kill it.
+    pub fn with_live_restore() -> Result<Newest> {
+        Self::start_with(&["--live-restore"])
+    }
+
+    fn start_with(options: &[&str]) -> Result<Newest> {
         let root = peers::root().context("the newest Docker engine is not unpacked here")?;
         let run = Scratch::new_in("/run")?;
         let data = PathBuf::from("/var/lib").join(run.path().file_name().unwrap_or_default());
@@ -82,7 +92,7 @@ impl Newest {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "--", "unshare"]);
         command.args(["--mount", "--net", "--", "sh", "-euc", NEWEST_SCRIPT, "sh"]);
-        command.args([&root, run.path(), &data]);
+        command.args([&root, run.path(), &data]).args(options);
         // A group of its own: a Ctrl-C meant for the test must not stop it before the guard has cleaned up.
         command.process_group(0);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -90,8 +100,7 @@ impl Newest {
         let mut engine = Newest { child, run, data };
         let socket = engine.socket();
         wait::until(Duration::from_secs(60), "the newest Docker engine", || {
-            let gone = !matches!(engine.child.try_wait(), Ok(None));
-            (gone || version_at(&socket).is_ok()).then_some(())
+            (engine.has_ended() || version_at(&socket).is_ok()).then_some(())
         })?;
         match version_at(&socket) {
             Ok(_) => Ok(engine),
@@ -121,19 +130,105 @@ impl Newest {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
+
+    /// Where it keeps its data, as the host sees it too.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Where it keeps what is needed while containers run, as the host sees it too.
+    pub fn exec(&self) -> PathBuf {
+        self.run.path().join("exec")
+    }
+
+    /// Stops the daemon with SIGSTOP: it accepts connections and never answers. Its end, as ever, lets it go on.
+    pub fn hang(&mut self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        // The signal was sent; that it has arrived at every thread is what counts.
+        let pid = self.pid();
+        wait::until(Duration::from_secs(10), "dockerd to be stopped", || {
+            let stopped = |entry: std::fs::DirEntry| stat_state(&entry.path()).is_none_or(|state| state == 'T');
+            let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+            threads.all(stopped).then_some(())
+        })
+    }
+
+    /// Lets a stopped daemon go on.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Kills the daemon with SIGKILL. Its containers go on, and end with this guard.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::KILL)?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Whether the daemon has ended, and its pid is free for others.
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    fn signal(&mut self, signal: Signal) -> Result<()> {
+        if self.has_ended() {
+            bail!("the newest Docker engine has ended");
+        }
+        let pid = Pid::from_raw(self.child.id().cast_signed()).context("no process")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Ends what a killed daemon leaves behind: each shim, recognised by the folder that is this engine's alone, and its
+    /// containers; and removes their cgroups.
+    fn sweep(&self) {
+        let folder = self.run.path().as_os_str().as_encoded_bytes();
+        let ours = |pid: &Pid| {
+            let line = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+            line.windows(folder.len()).any(|part| part == folder)
+        };
+        let processes = || std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let number = |entry: std::fs::DirEntry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?);
+        for shim in processes().filter_map(number).filter(ours) {
+            let children = format!("/proc/{shim}/task/{shim}/children", shim = shim.as_raw_nonzero());
+            let children = std::fs::read_to_string(children).unwrap_or_default();
+            let containers = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+            for process in containers.chain([shim]) {
+                let _ = kill_process(process, Signal::KILL);
+            }
+        }
+        let ids = std::fs::read_dir(self.data.join("containers")).into_iter().flatten().flatten();
+        for id in ids.map(|entry| entry.file_name()) {
+            // A process that is ending is in its cgroup to the last.
+            let _ = wait::until(Duration::from_secs(5), "cgroups to be empty", || {
+                let _ = std::fs::remove_dir(Path::new("/sys/fs/cgroup/docker").join(&id));
+                let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+                let left = hierarchies.map(|entry| entry.path().join("docker").join(&id));
+                left.filter(|folder| folder.exists()).all(|folder| std::fs::remove_dir(folder).is_ok()).then_some(())
+            });
+        }
+    }
+}
+
+/// The state of a thread or process, by the letter of proc_pid_stat(5).
+fn stat_state(folder: &Path) -> Option<char> {
+    let text = std::fs::read_to_string(folder.join("stat")).ok()?;
+    text.rsplit_once(") ")?.1.chars().next()
 }
 
 impl Drop for Newest {
     fn drop(&mut self) {
+        if self.has_ended() {
+            self.sweep();
+        }
+        // A test may have stopped it.
+        let _ = self.signal(Signal::CONT);
         if let Ok(ids) = self.docker(&["ps", "-aq"]) {
             for id in ids.split_whitespace() {
                 let _ = self.docker(&["rm", "-f", id]);
             }
         }
         // dockerd ends its containerd itself when it is asked politely, and only then.
-        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        let _ = self.signal(Signal::TERM);
         let child = &mut self.child;
         let ended = wait::until(Duration::from_secs(20), "dockerd's end", || child.try_wait().ok().flatten());
         if ended.is_err() {
@@ -152,6 +247,7 @@ impl Drop for Newest {
 /// and not the loader's `--library-path`: runc runs itself again through `/proc/self/exe`.
 const NEWEST_SCRIPT: &str = r#"
 root=$1 run=$2 data=$3
+shift 3
 mount --make-rprivate /
 mount --bind "$root" "$root"
 mkdir -p "$root$data" "$root/host"
@@ -164,5 +260,5 @@ cd "$root"
 pivot_root . host
 umount -l /host
 ip link set lo up
-exec dockerd --data-root "$data" --exec-root "$run/exec" --pidfile "$run/docker.pid" -H "unix://$run/docker.sock"
+exec dockerd --data-root "$data" --exec-root "$run/exec" --pidfile "$run/docker.pid" -H "unix://$run/docker.sock" "$@"
 "#;

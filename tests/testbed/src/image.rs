@@ -79,6 +79,11 @@ fn ensure(socket: &str, name: &str, sources: &[&str], files: fn(&Path) -> Result
     Ok(())
 }
 
+/// Of what [`busybox_files`] makes a folder, in a word.
+pub(crate) fn busybox_stamp() -> Result<String> {
+    stamp(&["/bin/busybox"])
+}
+
 const STAMP: &str = "cnsenter.test.made-of";
 
 /// Tells one state of the sources and of this recipe from another.
@@ -98,7 +103,8 @@ fn is_current(socket: &str, name: &str, stamp: &str) -> bool {
     engine::docker_at(socket, &["image", "inspect", "--format", &format, name]).is_ok_and(|found| found == stamp)
 }
 
-fn busybox_files(root: &Path) -> Result<()> {
+/// Fills a folder with busybox, its applets, users and groups.
+pub(crate) fn busybox_files(root: &Path) -> Result<()> {
     for dir in ["bin", "sbin", "usr/bin", "usr/sbin", "etc", "root", "proc", "sys", "dev", "run", "var"] {
         std::fs::create_dir_all(root.join(dir))?;
     }

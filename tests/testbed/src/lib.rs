@@ -11,11 +11,16 @@ pub mod engine;
 pub mod fake;
 pub mod guard;
 pub mod image;
+pub mod lxc;
 pub mod ns;
+pub mod nspawn;
+pub mod oci;
 pub mod output;
 pub mod peers;
 pub mod pid;
+pub mod podman;
 pub mod pty;
+pub mod rootfs;
 pub mod wait;
 
 pub use guard::{Container, Network, Scratch};

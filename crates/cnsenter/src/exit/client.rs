@@ -1,15 +1,15 @@
 //! The commands of each runtime's own client, for hints. What a hint says with them belongs in `hint.rs`.
 
-use resolve::{Container, Runtime};
+use resolve::{Container, Runtime, Source};
 
 /// Lists what there is.
 pub(super) fn list(runtime: Runtime) -> &'static str {
     match runtime {
         Runtime::Docker => "docker ps -a",
         Runtime::Podman => "podman ps -a",
-        Runtime::Containerd => "ctr namespaces list, then ctr -n NAMESPACE containers list,",
+        Runtime::Containerd => "ctr -n NAMESPACE tasks list",
         Runtime::Crio => "crictl ps -a",
-        Runtime::Oci => "runc list, or crun list,",
+        Runtime::Oci => "ls /run/runc /run/crun",
         Runtime::Lxc => "lxc-ls -f",
         Runtime::Nspawn => "machinectl list",
     }
@@ -26,10 +26,19 @@ pub(super) fn start(container: &Container) -> String {
             format!("ctr -n {namespace} task start -d {id}")
         }
         Runtime::Crio => format!("crictl start {}", container.short_id()),
-        Runtime::Oci => format!("runc start {id}, or crun start {id},"),
+        Runtime::Oci => format!("{} start {id}", by_hand(container)),
         Runtime::Lxc => format!("lxc-start {name}"),
         Runtime::Nspawn => format!("machinectl start {name}"),
     }
+}
+
+/// The runtime whose folder it is in; runc where that says nothing.
+fn by_hand(container: &Container) -> &str {
+    let folder = match &container.source {
+        Source::State { folder, .. } => folder.file_name().and_then(|name| name.to_str()),
+        Source::Engine { .. } => None,
+    };
+    folder.filter(|name| matches!(*name, "crun" | "youki")).unwrap_or("runc")
 }
 
 /// Shows the last of what it said, where the runtime keeps that.

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Runtime;
 use super::oci::{Bundle, Init, Record};
+use super::{Runtime, storage};
 use crate::container::{Container, Source, State};
 use crate::file;
 use crate::report::Report;
@@ -54,8 +54,10 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
 fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Container {
     let folders = [root.join("runc"), PathBuf::from(RUNC)].map(|runc| runc.join(&namespace).join(&id));
     let record = folders.iter().find_map(|folder| Record::read(folder));
-    let none = Init { state: State::Stopped, pid: None, start: None };
-    let Init { state, pid, start } = record.map_or(none, |record| record.init(&id));
+    // Not every runtime that a shim runs is runc, or keeps its records there.
+    let noted = || storage::noted(&root.join(TASKS).join(&namespace).join(&id).join("init.pid"), &id);
+    let init = record.map(|record| record.init(&id)).or_else(noted);
+    let Init { state, pid, start } = init.unwrap_or(Init { state: State::Stopped, pid: None, start: None });
     let name = name(bundle);
     Container {
         runtime: Runtime::Containerd,

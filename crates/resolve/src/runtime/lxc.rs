@@ -1,9 +1,10 @@
-//! LXC, and LXD and Incus, which run on it: names are folders, and the cgroup `lxc.payload.NAME` has the processes.
+//! LXC, and LXD and Incus, which run on it: names are folders, the cgroup `lxc.payload.NAME` has the processes, and the
+//! monitor, the parent of the first of them, says whose folder it is.
 
 use std::path::{Path, PathBuf};
 
 use super::oci::DEFAULT_PATH;
-use super::{Runtime, process};
+use super::{Runtime, process, supervisor};
 use crate::container::{Container, Network, Source, State};
 use crate::file;
 use crate::report::Report;
@@ -11,45 +12,118 @@ use crate::roots::Roots;
 use crate::wanted::Wanted;
 
 /// What the cgroup of a container's processes is called: `lxc.payload.NAME`, before LXC 4 `lxc.payload/NAME`, before 3
-/// `lxc/NAME`.
+/// `lxc/NAME`. A number follows where that name was taken: by a container of another folder, or by one that is gone.
 const PAYLOADS: [&str; 3] = ["lxc.payload.", "lxc.payload/", "lxc/"];
 
 /// How many folders of a cgroup are looked through for its first process: an init that is systemd moves itself.
 const MOST_CGROUPS: usize = 64;
 
-/// Every container that may be what is wanted: those that run, then those that only have a folder.
+/// What the monitor of a container that runs in the background calls itself, before its folder and its name.
+const MONITOR: &str = "[lxc monitor] ";
+
+/// A container that runs.
+struct Running {
+    name: String,
+    /// The folder in which its own one is, where its monitor says so.
+    path: Option<PathBuf>,
+    init: (i32, u64),
+    hierarchy: PathBuf,
+}
+
+/// Every container that may be what is wanted. One name may be in several folders: the first folder has the word,
+/// whether or not its container runs, as with LXC's own tools.
 pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();
-    let mut running = Vec::new();
+    let mut cgroups = Vec::new();
+    let mut running = running(wanted, &mut report, &mut cgroups);
+    for root in &roots.lxc {
+        for name in file::names(root) {
+            if !root.join(&name).join("config").is_file() {
+                continue;
+            }
+            report.looked_in(root);
+            if !cgroups.contains(&name) {
+                report.passed();
+            }
+            if !wanted.may_be(&name, b"") {
+                continue;
+            }
+            let is_it = |found: &Running| {
+                found.name == name && found.path.as_ref().is_none_or(|path| is_same_folder(path, root))
+            };
+            let init = match running.iter().position(is_it) {
+                Some(at) => Some(running.swap_remove(at).init),
+                None => by_monitor(root, &name, wanted),
+            };
+            report.add(container(&name, init, root));
+        }
+    }
+    // In folders that nobody named, one name may stand for several.
+    let is_one = |name: &str| running.iter().filter(|other| other.name == name).count() == 1;
+    for Running { name, init, hierarchy, .. } in &running {
+        if is_one(name) {
+            report.add(container(name, Some(*init), hierarchy));
+        } else {
+            log::info!("passing over {name}: several run, and --state-root says which");
+        }
+    }
+    report.if_anything()
+}
+
+/// The containers that cgroups tell of; the cgroups' own names go into `cgroups`.
+fn running(wanted: &Wanted<'_>, report: &mut Report, cgroups: &mut Vec<String>) -> Vec<Running> {
+    let mut found = Vec::new();
     for hierarchy in hierarchies() {
         for payload in payloads(&hierarchy) {
             let Some(name) = name(&hierarchy, &payload) else { continue };
-            if running.contains(&name) {
+            if cgroups.contains(&name) {
                 continue;
             }
             report.looked_in(&hierarchy);
             report.passed();
             if wanted.may_be(&name, b"")
-                && let Some((pid, start)) = first_process(&payload, &name)
+                && let Some(init) = first_process(&payload, &name)
             {
-                report.add(container(&name, Some((pid, start)), &hierarchy));
+                let (path, name) = monitor_of(init.0).map_or((None, name.clone()), |(path, name)| (Some(path), name));
+                found.push(Running { name, path, init, hierarchy: hierarchy.clone() });
             }
-            running.push(name);
+            cgroups.push(name);
         }
     }
-    for root in &roots.lxc {
-        for name in file::names(root) {
-            if running.contains(&name) || !root.join(&name).join("config").is_file() {
-                continue;
-            }
-            report.looked_in(root);
-            report.passed();
-            if wanted.may_be(&name, b"") {
-                report.add(container(&name, None, root));
-            }
-        }
+    found
+}
+
+/// The folder and the name that the container's monitor says.
+fn monitor_of(init: i32) -> Option<(PathBuf, String)> {
+    let monitor = supervisor::parent(init)?;
+    let (path, name) = title(monitor)?;
+    supervisor::is_trusted(monitor).then_some((path, name))
+}
+
+/// The first process of a container whose cgroup is called otherwise (`lxc.cgroup.dir`, `lxc.cgroup.relative`): only a
+/// look at all processes finds it, and only for the one that is wanted.
+fn by_monitor(root: &Path, name: &str, wanted: &Wanted<'_>) -> Option<(i32, u64)> {
+    if !matches!(wanted, Wanted::Name { name: wanted, .. } if *wanted == name) {
+        return None;
     }
-    report.if_anything()
+    let is_its = |pid: &i32| title(*pid).is_some_and(|(path, of)| of == name && is_same_folder(&path, root));
+    process::all().filter(is_its).find(|pid| supervisor::is_trusted(*pid)).and_then(supervisor::first_child)
+}
+
+/// What a process calls itself, if it is a monitor.
+fn title(pid: i32) -> Option<(PathBuf, String)> {
+    let line = file::read(&process::of(pid, "cmdline"), file::LARGEST).ok()?;
+    title_in(&line)
+}
+
+fn title_in(line: &[u8]) -> Option<(PathBuf, String)> {
+    let line = std::str::from_utf8(line).ok()?.trim_end_matches(['\0', ' ']);
+    let (path, name) = line.strip_prefix(MONITOR)?.rsplit_once(' ')?;
+    Some((PathBuf::from(path), name.to_owned()))
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// The cgroup hierarchies that are mounted here; all of version 1 have the same folders.
@@ -107,8 +181,9 @@ fn first_process(payload: &Path, name: &str) -> Option<(i32, u64)> {
         let procs = file::read(&folder.join("cgroup.procs"), file::LARGEST).unwrap_or_default();
         let pids = String::from_utf8_lossy(&procs).into_owned();
         let pids = pids.lines().filter_map(|pid| pid.parse::<i32>().ok()).filter(|pid| *pid > 0);
-        if let Some(found) =
-            pids.filter(|pid| process::is_init(*pid)).find_map(|pid| Some((pid, process::start_in_cgroup(pid, name)?)))
+        if let Some(found) = pids
+            .filter(|pid| supervisor::is_first_below(*pid))
+            .find_map(|pid| Some((pid, process::start_in_cgroup(pid, name)?)))
         {
             return Some(found);
         }
@@ -148,6 +223,16 @@ mod tests {
                     28 26 0:25 / /odd\\040place/pids rw - cgroup cgroup rw,pids\nnonsense\n";
         let expected = ["/sys/fs/cgroup/unified", "/odd place/pids"].map(PathBuf::from);
         assert_eq!(cgroup_mounts(text), expected);
+    }
+
+    #[test]
+    fn a_monitor_says_the_folder_and_the_name() {
+        let of = |line: &str| title_in(line.as_bytes());
+        let expected = Some((PathBuf::from("/srv/my lxc"), "c1".to_owned()));
+        assert_eq!(of("[lxc monitor] /srv/my lxc c1\0\0"), expected);
+        for line in ["", "lxc-start\0-n\0c1\0", "[lxc monitor] c1"] {
+            assert_eq!(of(line), None, "{line}");
+        }
     }
 
     #[test]

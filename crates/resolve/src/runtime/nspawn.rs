@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::oci::DEFAULT_PATH;
-use super::{Runtime, process};
+use super::{Runtime, process, supervisor};
 use crate::container::{Container, Network, Source, State};
 use crate::file;
 use crate::report::Report;
@@ -23,13 +23,13 @@ const PROGRAM: &[u8] = b"systemd-nspawn";
 /// A command line or machine file larger than this, in bytes, is none.
 const LARGEST: u64 = 1 << 20;
 
-/// Every machine that may be what is wanted.
+/// Every registered machine that may be what is wanted.
 pub(crate) fn state(wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();
     let machines = Path::new(MACHINES);
     for name in file::names(machines) {
-        // Beside each machine lies a link by its unit's name.
-        if name.starts_with("unit:") {
+        // Beside each machine lies a link by its unit's name, and at times a file that is still being written.
+        if name.starts_with("unit:") || name.starts_with('.') {
             continue;
         }
         report.looked_in(machines);
@@ -42,9 +42,6 @@ pub(crate) fn state(wanted: &Wanted<'_>) -> Option<Report> {
     }
     if Path::new(TRACE).is_dir() {
         report.looked_in(Path::new(TRACE));
-        if report.is_empty() {
-            unregistered(wanted, &mut report);
-        }
     }
     report.if_anything()
 }
@@ -52,15 +49,19 @@ pub(crate) fn state(wanted: &Wanted<'_>) -> Option<Report> {
 /// A machine by its file: `KEY=VALUE` lines, of which `LEADER` is the init process.
 fn registered(path: &Path, name: &str) -> Option<Container> {
     let bytes = file::read(path, LARGEST).inspect_err(|error| file::skipped(path, error)).ok()?;
-    let leader = leader_in(&String::from_utf8_lossy(&bytes))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let leader = leader_in(&text)?;
     let start = process::start_time(leader).filter(|_| process::is_init(leader));
+    // The pid may be another container's by now. A unit's name has no characters to escape but the backslash.
+    let unit = value_in(&text, "SCOPE").map(|unit| unit.replace("\\\\", "\\"));
+    let start = start.filter(|_| unit.as_ref().is_none_or(|unit| is_in_unit(leader, unit)));
     let state = if start.is_some() { State::Running } else { State::Gone { pid: leader } };
     Some(machine(name, start.map(|start| (leader, start)), state, MACHINES))
 }
 
 /// The leader in a machine's file, if it is nspawn's.
 pub(crate) fn leader_in(text: &str) -> Option<i32> {
-    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let value = |key| value_in(text, key);
     // LXC and virtual machines may register as well.
     if value("CLASS").is_some_and(|class| class != "container")
         || value("SERVICE").is_some_and(|of| of != "systemd-nspawn")
@@ -70,8 +71,24 @@ pub(crate) fn leader_in(text: &str) -> Option<i32> {
     value("LEADER")?.parse().ok().filter(|pid| *pid > 0)
 }
 
-/// The machines whose nspawn nobody was told of.
-fn unregistered(wanted: &Wanted<'_>, report: &mut Report) {
+fn value_in<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// Whether the process is in a cgroup of this unit.
+fn is_in_unit(pid: i32, unit: &str) -> bool {
+    let text = file::read(&process::of(pid, "cgroup"), LARGEST).unwrap_or_default();
+    process::cgroup_paths(&String::from_utf8_lossy(&text)).any(|path| path.split('/').any(|part| part == unit))
+}
+
+/// The machines whose nspawn nobody was told of. It looks at all processes, so that this is for when nobody else knows
+/// what is wanted.
+pub(crate) fn search(wanted: &Wanted<'_>) -> Vec<Container> {
+    if !Path::new(TRACE).is_dir() {
+        return Vec::new();
+    }
+    let mut found: Vec<Container> = Vec::new();
+    let mut doubled = Vec::new();
     for pid in process::all() {
         let comm = file::read(&process::of(pid, "comm"), LARGEST).unwrap_or_default();
         if comm.trim_ascii_end() != PROGRAM {
@@ -79,45 +96,91 @@ fn unregistered(wanted: &Wanted<'_>, report: &mut Report) {
         }
         let line = file::read(&process::of(pid, "cmdline"), LARGEST).unwrap_or_default();
         let Some(name) = name_on(&line) else { continue };
-        report.passed();
-        if wanted.may_be(&name, b"")
-            && let Some(leader) = leader(pid)
-        {
-            report.add(machine(&name, Some(leader), State::Running, "/proc"));
+        if !wanted.may_be(&name, b"") {
+            continue;
+        }
+        let Some(leader) = supervisor::first_child(pid) else { continue };
+        if !supervisor::is_trusted(pid) {
+            log::info!("passing over {name}: process {pid} is not root's on this host");
+            continue;
+        }
+        // Nothing keeps two that are not registered from having one name.
+        if found.iter().any(|known| known.name == name) {
+            log::info!("passing over {name}: several machines are called so");
+            doubled.push(name);
+            continue;
+        }
+        found.push(machine(&name, Some(leader), State::Running, "/proc"));
+    }
+    found.retain(|machine| !doubled.contains(&machine.name));
+    found
+}
+
+/// The short options that take a value, which may be joined to them.
+const SHORT_WITH_VALUE: &[u8] = b"DuLMSZipE";
+
+/// The long options that take none, or only after `=`.
+const LONG_WITHOUT_VALUE: [&[u8]; 18] = [
+    b"help",
+    b"version",
+    b"quiet",
+    b"no-pager",
+    b"ephemeral",
+    b"read-only",
+    b"volatile",
+    b"as-pid2",
+    b"boot",
+    b"keep-unit",
+    b"private-users",
+    b"private-users-chown",
+    b"private-network",
+    b"network-veth",
+    b"no-new-privileges",
+    b"share-system",
+    b"pipe",
+    b"cleanup",
+];
+
+/// The machine's name on nspawn's command line: as it was given, else that of its folder or image. None where nspawn
+/// makes one up.
+pub(crate) fn name_on(line: &[u8]) -> Option<String> {
+    let (mut machine, mut folder, mut made_up) = (None, None, false);
+    let mut words = line.strip_suffix(b"\0").unwrap_or(line).split(|byte| *byte == 0).skip(1);
+    // From the first word that is no option on, it is the line of the program inside.
+    while let Some(word) = words.next().filter(|word| word.len() > 1 && word[0] == b'-' && *word != b"--") {
+        let mut set = |option: &[u8], value: &[u8]| match option {
+            b"M" | b"machine" => machine = Some(value.to_vec()),
+            b"D" | b"directory" | b"i" | b"image" => folder = Some(value.to_vec()),
+            b"x" | b"ephemeral" => made_up = true,
+            _ => {}
+        };
+        if let Some(long) = word.strip_prefix(b"--") {
+            match long.iter().position(|byte| *byte == b'=') {
+                Some(at) => set(&long[..at], &long[at + 1..]),
+                None if LONG_WITHOUT_VALUE.contains(&long) => set(long, b""),
+                None => set(long, words.next()?),
+            }
+            continue;
+        }
+        for (at, letter) in word.iter().enumerate().skip(1) {
+            let rest = &word[at + 1..];
+            match (SHORT_WITH_VALUE.contains(letter), rest) {
+                (false, _) => set(&[*letter], b""),
+                (true, []) => set(&[*letter], words.next()?),
+                (true, value) => set(&[*letter], value),
+            }
+            if SHORT_WITH_VALUE.contains(letter) {
+                break;
+            }
         }
     }
-}
-
-/// The init process among nspawn's children.
-fn leader(nspawn: i32) -> Option<(i32, u64)> {
-    let before = process::start_time(nspawn)?;
-    let children = file::read(&process::of(nspawn, &format!("task/{nspawn}/children")), LARGEST).ok()?;
-    let children = String::from_utf8_lossy(&children).into_owned();
-    let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
-    let found = pids.filter(|pid| process::is_init(*pid)).find_map(|pid| Some((pid, process::start_time(pid)?)))?;
-    // Still the same nspawn, and so its children.
-    (process::start_time(nspawn) == Some(before)).then_some(found)
-}
-
-/// The machine's name on nspawn's command line: as it was given, else that of its folder or image.
-pub(crate) fn name_on(line: &[u8]) -> Option<String> {
-    let words: Vec<_> = line.split(|byte| *byte == 0).skip(1).collect();
-    let value = |short: &[u8], long: &[u8]| {
-        words.iter().enumerate().find_map(|(at, word)| {
-            let after = [long, b"="].concat();
-            if *word == short || *word == long {
-                return words.get(at + 1).copied();
-            }
-            word.strip_prefix(&after[..]).or_else(|| word.strip_prefix(short)).filter(|value| !value.is_empty())
-        })
-    };
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-    if let Some(name) = value(b"-M", b"--machine") {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok().filter(|name| !name.is_empty());
+    if let Some(name) = machine {
         return text(name);
     }
-    let folder = value(b"-D", b"--directory").or_else(|| value(b"-i", b"--image"))?;
-    let name = Path::new(std::ffi::OsStr::from_bytes(folder)).file_name()?;
-    text(name.as_bytes()).map(|name| name.strip_suffix(".raw").map(str::to_owned).unwrap_or(name))
+    let folder = folder.filter(|_| !made_up)?;
+    let name = Path::new(std::ffi::OsStr::from_bytes(&folder)).file_name()?;
+    text(name.as_bytes().to_vec()).map(|name| name.strip_suffix(".raw").map(str::to_owned).unwrap_or(name))
 }
 
 fn machine(name: &str, init: Option<(i32, u64)>, state: State, folder: &str) -> Container {
@@ -150,6 +213,23 @@ mod tests {
         assert_eq!(of(&["-D", "/var/lib/machines/m2"]).as_deref(), Some("m2"));
         assert_eq!(of(&["--image=/x/m3.raw"]).as_deref(), Some("m3"));
         assert_eq!(of(&["--directory=/"]), None);
+        // nspawn adds random digits to it.
+        assert_eq!(of(&["-xD", "/var/lib/machines/m2"]), None);
+        assert_eq!(of(&["-x", "-M", "m1", "-D", "/x"]).as_deref(), Some("m1"));
+    }
+
+    #[test]
+    fn the_words_of_the_program_inside_name_nothing() {
+        let of = |words: &[&str]| name_on(format!("systemd-nspawn\0{}\0", words.join("\0")).as_bytes());
+        let m2 = "/var/lib/machines/m2";
+        for words in [
+            ["-D", m2, "env", "-M", "m1"].as_slice(),
+            &["-qD", m2, "--", "-M", "m1"],
+            &["-nq", "--keep-unit", "--bind", "-Mm1", "-D", m2],
+            &["-D", m2, "-E", "-Mm1", "--volatile", "sleep", "--machine=m1"],
+        ] {
+            assert_eq!(of(words).as_deref(), Some("m2"), "{words:?}");
+        }
         assert_eq!(name_on(b""), None);
     }
 }

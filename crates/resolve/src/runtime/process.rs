@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Runtime;
 use super::oci::DEFAULT_PATH;
+use super::{Runtime, supervisor};
 use crate::container::{Container, Network, Source, State};
 use crate::file;
 
@@ -95,15 +95,10 @@ pub(crate) fn search(word: &str) -> Vec<Container> {
             continue;
         }
         let Some((runtime, id)) = cgroup_paths(&text).find_map(|path| owner(path, word)) else { continue };
-        let known = found.iter_mut().find(|container| container.id == id);
-        let init = is_init(pid);
-        match known {
-            Some(container) if init && container.pid.is_none_or(|known| pid < known || !is_init(known)) => {
-                container.pid = Some(pid);
-                container.start = start_in_cgroup(pid, &id);
-            }
-            Some(_) => {}
-            None => found.push(bare(runtime, &id, pid)),
+        let known = found.iter().find(|container| container.id == id);
+        // Of all processes in the cgroup the one that was first, and not in a container within the container.
+        if known.is_none() && supervisor::is_first_below(pid) {
+            found.push(bare(runtime, &id, pid));
         }
     }
     found.retain(|container| container.start.is_some());

@@ -94,16 +94,18 @@ fn init(id: &str, roots: &Roots, userdata: impl Iterator<Item = PathBuf>) -> Ini
     if let Some(record) = roots.oci.iter().find_map(|root| Record::read(&root.join(id))) {
         return record.init(id);
     }
-    let pid = userdata.filter_map(|folder| noted_pid(&folder)).next();
-    match pid.map(|pid| (pid, process::start_in_cgroup(pid, id))) {
-        Some((pid, Some(start))) => Init { state: State::Running, pid: Some(pid), start: Some(start) },
-        _ => Init { state: State::Stopped, pid: None, start: None },
-    }
+    // podman leaves the file behind a container that ended.
+    let mut noted = userdata.filter_map(|folder| noted(&folder.join("pidfile"), id));
+    noted.find(|init| init.state == State::Running).unwrap_or(Init { state: State::Stopped, pid: None, start: None })
 }
 
-fn noted_pid(folder: &Path) -> Option<i32> {
-    let bytes = file::read(&folder.join("pidfile"), 64).ok()?;
-    std::str::from_utf8(&bytes).ok()?.trim().parse().ok().filter(|pid| *pid > 0)
+/// The process that an engine noted in a file of nothing else, provided that it is in a cgroup of this container.
+pub(super) fn noted(file: &Path, id: &str) -> Option<Init> {
+    let bytes = file::read(file, 64).ok()?;
+    let pid = std::str::from_utf8(&bytes).ok()?.trim().parse().ok().filter(|pid| *pid > 0)?;
+    let start = process::start_in_cgroup(pid, id);
+    let state = if start.is_some() { State::Running } else { State::Gone { pid } };
+    Some(Init { state, pid: start.map(|_| pid), start })
 }
 
 /// The record of podman's or CRI-O's container that an engine reported, for the start time that its API leaves out.
