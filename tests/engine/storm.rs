@@ -2,6 +2,8 @@
 //! runtime wrote and nobody corrected. cnsenter goes by the record and must never enter; nsenter, which goes by the number,
 //! shows how often that leads astray. How a runtime makes a container belongs to whoever calls [`storm`].
 
+mod others;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

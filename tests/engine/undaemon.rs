@@ -52,7 +52,7 @@ impl Bed {
         let sharing = sleeping(&[&format!("--network=container:{}", web.name())])?;
         let of_host = sleeping(&["--network=host"])?;
         let others = [paused, sharing, of_host];
-        let mut bed = Bed { newest, web, others: others, project, cases: Vec::new() };
+        let mut bed = Bed { newest, web, others, project, cases: Vec::new() };
         bed.remember()?;
         Ok(bed)
     }
@@ -227,8 +227,8 @@ fn an_answer_that_is_none() -> Result<()> {
         (fake::Engine::answering(500, r#"{"message":"layer not known"}"#)?, "it answered 500: layer not known", BEYOND),
         (fake::Engine::answering(200, "<html>It works</html>")?, "it answered with something else than", BEYOND),
         (fake::Engine::start(garbage)?, "it answered with something else than", BEYOND),
-        (fake::Engine::start(|_, _| {})?, "it ", BEYOND),
-        (fake::Engine::half_answering(&record)?, "it ", BEYOND),
+        (fake::Engine::start(|_, _| {})?, "it answered with something else than", BEYOND),
+        (fake::Engine::half_answering(&record)?, "it answered with something else than", BEYOND),
         (fake::Engine::silent()?, "no answer in 0.5 s", TIMEOUT + BEYOND),
     ] {
         let socket = engine.socket().display().to_string();

@@ -103,6 +103,8 @@ pub struct Unknown {
     pub folder: Option<PathBuf>,
     /// Who was asked, and why each said no.
     pub asked: Vec<Asked>,
+    /// Why Docker did not answer, and its state was looked through in its place.
+    pub unasked: Option<String>,
 }
 
 /// A runtime that does not know a name.

@@ -85,7 +85,7 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox
         Err(Error::NoSuchContainer(unknown)) if reference.plain().is_some() => {
             let word = reference.plain().unwrap_or_default();
             return match one_of(word, files(word)?)? {
-                Some(file) => Ok(of_file(file, None)),
+                Some(file) => Ok(of_file(file, unknown.unasked)),
                 None => {
                     let folder = Some(PathBuf::from(DEFAULT_FOLDER));
                     Err(Error::NoSuchContainer(Box::new(Unknown { folder, ..*unknown })))

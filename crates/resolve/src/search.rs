@@ -40,6 +40,8 @@ struct Search<'a> {
     executor: tokio::runtime::Runtime,
     asked: Vec<Asked>,
     names: Vec<String>,
+    /// Why Docker did not answer.
+    unasked: Option<String>,
     /// The runtimes whose state on disk could be looked at.
     looked: Vec<Runtime>,
 }
@@ -57,6 +59,7 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Contain
         asked: Vec::new(),
         names: Vec::new(),
         looked: Vec::new(),
+        unasked: None,
     };
     search.run()
 }
@@ -81,6 +84,7 @@ impl Search<'_> {
                 None
             }
             (Some(Err(error)), _) | (Some(_), Some(Err(error))) => {
+                self.unasked = Some(error.to_string());
                 match self.by_state(Runtime::Docker, &roots(), Some(&error))? {
                     Some(container) => return Ok(container),
                     // Looked through by its state, it has said all that it could.
@@ -263,8 +267,9 @@ impl Search<'_> {
             Reference::Pod { pod, container, .. } => container.as_ref().unwrap_or(pod),
             Reference::Service { service, .. } => service,
         };
-        let similar = report::nearest(word, self.names.into_iter());
-        let unknown = Unknown { reference: self.reference.clone(), similar, folder: None, asked: self.asked };
+        let similar = report::nearest(word, std::mem::take(&mut self.names).into_iter());
+        let Self { reference, asked, unasked, .. } = self;
+        let unknown = Unknown { reference: reference.clone(), similar, folder: None, asked, unasked };
         Err(Error::NoSuchContainer(Box::new(unknown)))
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use testbed::{Container, engine, image, ns, output, pid, wait};
 
 use super::{Bed, owned, timed};
-use crate::run::{NET, assert_refused, cnsenter};
+use crate::run::{NET, cnsenter};
 
 /// How often a pid that somebody else's new process took is given up for another container's.
 const ATTEMPTS: usize = 5;
@@ -31,11 +31,12 @@ fn refused(bed: &Bed, pid: u32) -> Result<()> {
     for case in [&["--net"][..], &["--sandbox"], &["-a"], &[], &["--net", "-e"]] {
         let (taken, output) =
             timed(&mut cnsenter([&words[..], &owned(&[case, &[bed.web.name()], &NET].concat())].concat()))?;
-        assert_refused(
-            &output,
-            &format!("container {} is not running: its recorded pid {pid} is gone", bed.web.name()),
-            "what the runtime left on disk is older than its end; --wait enters its next run",
-        );
+        let first = format!("cnsenter: container {} is not running: its recorded pid {pid} is gone\n", bed.web.name());
+        let second = "; what the runtime left on disk is older than its end; --wait enters its next run\n";
+        let hint = output.stderr.strip_prefix(&first).unwrap_or_else(|| panic!("{output:?}"));
+        // Why it went by that, too.
+        assert!(hint.starts_with("hint: cannot ask Docker at ") && hint.ends_with(second), "{output:?}");
+        assert_eq!((output.code, output.stdout.as_str(), hint.lines().count()), (Some(125), "", 1), "{output:?}");
         assert!(taken < super::TIMEOUT + super::BEYOND, "{taken:?}");
     }
     Ok(())

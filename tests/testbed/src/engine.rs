@@ -188,6 +188,13 @@ impl Newest {
         };
         let processes = || std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let number = |entry: std::fs::DirEntry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?);
+        let ids = std::fs::read_dir(self.data.join("containers")).into_iter().flatten().flatten();
+        let ids: Vec<_> = ids.map(|entry| Path::new("docker").join(entry.file_name())).collect();
+        // What is paused does not die before it goes on; which of the two files is there is up to the cgroup version.
+        for id in &ids {
+            let _ = std::fs::write(Path::new("/sys/fs/cgroup/freezer").join(id).join("freezer.state"), "THAWED");
+            let _ = std::fs::write(Path::new("/sys/fs/cgroup").join(id).join("cgroup.freeze"), "0");
+        }
         for shim in processes().filter_map(number).filter(ours) {
             let children = format!("/proc/{shim}/task/{shim}/children", shim = shim.as_raw_nonzero());
             let children = std::fs::read_to_string(children).unwrap_or_default();
@@ -196,14 +203,12 @@ impl Newest {
                 let _ = kill_process(process, Signal::KILL);
             }
         }
-        let ids = std::fs::read_dir(self.data.join("containers")).into_iter().flatten().flatten();
-        for id in ids.map(|entry| entry.file_name()) {
+        for id in &ids {
             // A process that is ending is in its cgroup to the last.
             let _ = wait::until(Duration::from_secs(5), "cgroups to be empty", || {
-                let _ = std::fs::remove_dir(Path::new("/sys/fs/cgroup/docker").join(&id));
                 let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
-                let left = hierarchies.map(|entry| entry.path().join("docker").join(&id));
-                left.filter(|folder| folder.exists()).all(|folder| std::fs::remove_dir(folder).is_ok()).then_some(())
+                let all = hierarchies.map(|entry| entry.path().join(id)).chain([Path::new("/sys/fs/cgroup").join(id)]);
+                all.filter(|folder| folder.exists()).all(|folder| std::fs::remove_dir(folder).is_ok()).then_some(())
             });
         }
     }

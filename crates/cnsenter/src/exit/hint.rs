@@ -5,8 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use enter::Error as EnterError;
+use nix::errno::Errno;
 use resolve::{
-    Candidate, Container, Elsewhere, Error as ResolveError, Failure as EngineFailure, Runtime, State, Unknown,
+    Candidate, Container, Elsewhere, Error as ResolveError, Failure as EngineFailure, Runtime, Source, State, Unknown,
 };
 
 use super::{Failure, client};
@@ -38,7 +39,7 @@ pub(super) fn candidate(candidate: &Candidate) -> String {
 fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<String> {
     Some(match error {
         ResolveError::NoSuchContainer(unknown) => {
-            let Unknown { reference, similar, folder, asked } = &**unknown;
+            let Unknown { reference, similar, folder, asked, .. } = &**unknown;
             let runtime = reference.runtime().or(asked.first().map(|asked| asked.runtime)).unwrap_or(Runtime::Docker);
             match (&similar[..], folder) {
                 ([], _) if reference.plain().is_some_and(process_exists) => {
@@ -132,7 +133,11 @@ fn state(container: &Container) -> String {
             "cnsenter is in a container itself, and cannot see the host's processes: run it with --pid=host".to_owned()
         }
         State::Gone { .. } => {
-            "what the runtime left on disk is older than its end; --wait enters its next run".to_owned()
+            let why = match &container.source {
+                Source::State { instead_of: Some(reason), .. } => format!("{reason}; "),
+                _ => String::new(),
+            };
+            format!("{why}what the runtime left on disk is older than its end; --wait enters its next run")
         }
         State::Running | State::Paused => format!("try again; {} shows its record", client::inspect(runtime, name)),
     }
@@ -192,6 +197,10 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         EnterError::NoProc => "mount -t proc proc /proc".to_owned(),
         EnterError::PidNamespaceEnded => "nothing was entered; a container that was restarted has a new one".to_owned(),
         EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => sealed(),
+        // Only the processes of a pid namespace and of those above it can be told to have children there.
+        EnterError::Join { namespace: "pid", errno: Errno::EINVAL, .. } if !in_first_pid_namespace() => {
+            "cnsenter is in a container itself, and not in one above this: run it with --pid=host".to_owned()
+        }
         _ if error.is_denied() => privilege(error, words)?,
         _ => return None,
     })
