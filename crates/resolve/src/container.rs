@@ -149,7 +149,11 @@ impl Container {
 
     /// The ID as Docker prints it, where it is one that a machine made; all of it otherwise.
     pub fn short_id(&self) -> &str {
-        let made = self.id.len() == 64 && self.id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        self.id.get(..12).filter(|_| made).unwrap_or(&self.id)
+        self.id.get(..12).filter(|_| is_made_up(&self.id)).unwrap_or(&self.id)
     }
+}
+
+/// Whether an ID is one that engines make up: 64 hexadecimal digits.
+pub(crate) fn is_made_up(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::container::{Container, Pod, Source};
+use crate::container::{Container, Pod, Source, is_made_up};
 use crate::error::{Candidate, Error};
 use crate::reference::Reference;
 use crate::wanted::Wanted;
@@ -118,7 +118,7 @@ fn candidates(containers: &[Container]) -> Vec<Candidate> {
     let length = pairs.max().map_or(12, |common| (common + 1).max(12));
     let candidate = |container: &&Container| {
         let short = container.short_id();
-        let long = container.id.get(..length).filter(|_| container.id.len() == 64).unwrap_or(short);
+        let long = container.id.get(..length).filter(|_| is_made_up(&container.id)).unwrap_or(short);
         // Two runtimes may have a pod of one name, as two Kubernetes on one machine do.
         let twin = |other: &&Container| other.id != container.id && other.reference() == container.reference();
         let reference = if sorted.iter().any(twin) { by_id(container) } else { container.reference() };

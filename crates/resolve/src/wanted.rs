@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Reference;
-use crate::container::{Container, Pod, Service};
+use crate::container::{Container, Pod, Service, is_made_up};
 use crate::file;
 
 /// What is looked for.
@@ -106,8 +106,7 @@ fn rank_of_name(word: &str, container: &Container) -> Option<Rank> {
         return Some(Rank::Id);
     }
     // An ID that a person chose is a name, and names match whole.
-    let made = container.id != container.short_id();
-    (made && container.id.starts_with(word)).then_some(Rank::Prefix)
+    (is_made_up(&container.id) && container.id.starts_with(word)).then_some(Rank::Prefix)
 }
 
 impl fmt::Display for Wanted<'_> {

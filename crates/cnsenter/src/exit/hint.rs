@@ -7,7 +7,8 @@ use std::path::Path;
 use enter::Error as EnterError;
 use nix::errno::Errno;
 use resolve::{
-    Candidate, Container, Elsewhere, Error as ResolveError, Failure as EngineFailure, Runtime, Source, State, Unknown,
+    Candidate, Container, Elsewhere, Error as ResolveError, Failure as EngineFailure, Reference, Runtime, Source,
+    State, Unknown,
 };
 
 use super::{Failure, client};
@@ -48,7 +49,11 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
                 ([], Some(folder)) => {
                     format!("{} lists containers, ls {} network namespaces", client::list(runtime), folder.display())
                 }
-                ([], None) => format!("{} lists what there is", client::list(runtime)),
+                ([], None) => match reference {
+                    Reference::Pod { .. } => "crictl pods lists those of this node".to_owned(),
+                    Reference::Service { .. } => "docker compose ls -a lists the projects".to_owned(),
+                    Reference::Name { .. } => format!("{} lists what there is", client::list(runtime)),
+                },
                 (names, _) => format!("did you mean {}?", names.join(", ")),
             }
         }

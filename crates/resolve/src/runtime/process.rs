@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::oci::DEFAULT_PATH;
 use super::{Runtime, supervisor};
-use crate::container::{Container, Network, Source, State};
+use crate::container::{Container, Network, Source, State, is_made_up};
 use crate::file;
 
 /// A file of `/proc/PID` larger than this has been made up, in bytes.
@@ -110,7 +110,7 @@ pub(crate) fn owner(path: &str, word: &str) -> Option<(Runtime, String)> {
     let (unit, id) = path.split('/').find_map(|unit| {
         let bare = unit.strip_suffix(".scope").unwrap_or(unit);
         let id = bare.rsplit_once('-').map_or(bare, |(_, last)| last);
-        (id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some((unit, id))
+        is_made_up(id).then_some((unit, id))
     })?;
     let runtime = match unit {
         _ if unit.starts_with("libpod-") => Runtime::Podman,
