@@ -55,6 +55,10 @@ fn a_pod_is_its_sandbox_and_a_container_is_itself() -> Result<()> {
         assert_eq!(led_to("net", target)?, net, "{target}");
         assert_eq!(quiet(["-n", "-t", target].iter().chain(&NET))?, net, "-t {target}");
     }
+    // Pods are on this node, wherever Docker's client is told to go.
+    let mut elsewhere = cnsenter(["--net", &sandbox].iter().chain(&NET));
+    let output = output::run(elsewhere.env("DOCKER_HOST", "tcp://10.0.0.5:2375"))?;
+    assert_eq!((output.stdout.trim_end(), output.stderr.as_str()), (net.as_str(), ""));
     // What they do not share tells them apart.
     for (target, pid) in [(&sandbox, pod.sandbox_pid()?), (&by_web, web.pid()?), (&by_helper, helper.pid()?)] {
         assert_eq!(quiet([target, "readlink", "/proc/self/ns/mnt"])?, link_of("mnt", pid)?, "{target}");

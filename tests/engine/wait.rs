@@ -131,10 +131,10 @@ fn is_told(web: &Container, options: &[&str], start: impl FnOnce() -> Result<()>
     start()?;
     let output = waiter.output()?;
     assert_eq!(output.stdout.trim_end(), ns::link("net", web.netns()?), "{options:?}: {output:?}");
-    // One before the wait, one after it, and with --sandbox one for the file.
+    // One before the wait, one after it.
     let asked = engine.requests();
     let inspected = count(&engine, "/json");
-    assert!(inspected == if options == ["--sandbox"] { 3 } else { 2 }, "{options:?}: {asked:#?}");
+    assert!(inspected == 2, "{options:?}: {asked:#?}");
     assert_eq!(count(&engine, "/events"), 1, "{options:?}: {asked:#?}");
     let events = asked.iter().find(|request| request.path.contains("/events")).context("no question for events")?;
     assert!(events.path.contains(web.id()) && events.path.contains("since="), "{}", events.path);

@@ -159,7 +159,8 @@ fn resolve(args: &Args, waiting: Option<&Waiting>) -> Result<Resolved, Failure> 
     let settings = settings(args);
     let running = waiting.map(|waiting| resolve::wait(reference, &settings, waiting.end)).transpose()?;
     Ok(match (args.sandbox, running) {
-        (true, _) => Resolved::Sandbox(resolve::resolve_sandbox(reference, &settings)?),
+        (true, Some(running)) => Resolved::Sandbox(resolve::sandbox_of(reference, running, &settings)?),
+        (true, None) => Resolved::Sandbox(resolve::resolve_sandbox(reference, &settings)?),
         (false, Some(running)) => Resolved::Container(running),
         (false, None) => Resolved::Container(resolve::resolve(reference, &settings)?),
     })

@@ -56,3 +56,11 @@ pub fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<
 pub fn resolve_sandbox(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
     sandbox::find(reference, settings)
 }
+
+/// The network sandbox of a container that `reference` led to, without asking for it again.
+///
+/// # Errors
+/// As [`resolve_sandbox`].
+pub fn sandbox_of(reference: &Reference, container: Container, settings: &Settings) -> Result<Sandbox, Error> {
+    sandbox::of_named(reference, container, settings)
+}

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::container::{Container, Network, Source, State};
 use crate::endpoint::Settings;
@@ -80,6 +81,7 @@ pub(crate) fn visibility(file: &Path) -> Visibility {
 
 /// Finds the sandbox that `reference` names.
 pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
+    let start = Instant::now();
     let container = match search::find(reference, settings) {
         Ok(container) => container,
         Err(Error::NoSuchContainer(unknown)) if reference.plain().is_some() => {
@@ -94,6 +96,13 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox
         }
         Err(error) => return without_engine(reference, error),
     };
+    // Whose network it is may have to be asked for as well, and all together within one timeout.
+    let timeout = settings.timeout.saturating_sub(start.elapsed());
+    of_named(reference, container, &Settings { timeout, ..settings.clone() })
+}
+
+/// The sandbox of a container that is known already, by the words that led to it.
+pub(crate) fn of_named(reference: &Reference, container: Container, settings: &Settings) -> Result<Sandbox, Error> {
     if let Some(word) = reference.plain() {
         check_for_rivals(word, &container)?;
     }

@@ -66,7 +66,12 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Contain
 
 impl Search<'_> {
     fn run(mut self) -> Result<Container, Error> {
-        let endpoint = self.asks(Runtime::Docker).then(|| self.settings.endpoint()).transpose()?;
+        let endpoint = self.asks(Runtime::Docker).then(|| self.settings.endpoint()).transpose();
+        let endpoint = match (endpoint, self.reference) {
+            // Pods are on this node, wherever Docker's client is told to go.
+            (Err(_), Reference::Pod { .. }) if !self.docker_alone() => None,
+            (endpoint, _) => endpoint?,
+        };
         // Connecting says at once whether anybody listens.
         let docker = endpoint.clone().map(|endpoint| self.open(Runtime::Docker, endpoint));
         let (of_docker, of_podman) = self.ask(docker.as_ref().and_then(|docker| docker.as_ref().ok()));
