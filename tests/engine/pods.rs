@@ -59,6 +59,11 @@ fn a_pod_is_its_sandbox_and_a_container_is_itself() -> Result<()> {
     let mut elsewhere = cnsenter(["--net", &sandbox].iter().chain(&NET));
     let output = output::run(elsewhere.env("DOCKER_HOST", "tcp://10.0.0.5:2375"))?;
     assert_eq!((output.stdout.trim_end(), output.stderr.as_str()), (net.as_str(), ""));
+    // A sandbox has no files to speak of, and says where they are.
+    let output = run([&sandbox, "no-such-program"])?;
+    let hint =
+        format!("\nhint: this is the pod's sandbox, which has next to no files; {sandbox}/CONTAINER has those of");
+    assert!(output.code == Some(127) && output.stderr.contains(&hint), "{output:?}");
     // What they do not share tells them apart.
     for (target, pid) in [(&sandbox, pod.sandbox_pid()?), (&by_web, web.pid()?), (&by_helper, helper.pid()?)] {
         assert_eq!(quiet([target, "readlink", "/proc/self/ns/mnt"])?, link_of("mnt", pid)?, "{target}");

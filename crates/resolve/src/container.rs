@@ -137,6 +137,11 @@ impl Container {
         matches!(self.state, State::Running | State::Paused) && self.pid.is_some()
     }
 
+    /// Whether it only holds the namespaces of a Kubernetes pod.
+    pub fn is_sandbox(&self) -> bool {
+        self.pod.as_ref().is_some_and(|pod| pod.namespace.is_some() && pod.container.is_none())
+    }
+
     /// How to name it without a doubt.
     pub fn reference(&self) -> Reference {
         if let Some(Pod { namespace: Some(namespace), name, container }) = &self.pod {

@@ -194,6 +194,12 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         EnterError::CgroupVersion => "leave out --join-cgroup".to_owned(),
         EnterError::Frozen(_) => "docker unpause it first, or leave out --join-cgroup".to_owned(),
         EnterError::Open { path, .. } if error.is_missing() => missing(path, words)?,
+        EnterError::NoProgram { .. } | EnterError::NoInterpreter { .. }
+            if args.enters_files() && container.is_some_and(Container::is_sandbox) =>
+        {
+            let pod = container.map(|container| container.reference().to_string()).unwrap_or_default();
+            format!("this is the pod's sandbox, which has next to no files; {pod}/CONTAINER has those of a container")
+        }
         EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), args)?,
         EnterError::NoInterpreter { .. } => no_interpreter(args),
         EnterError::CannotExecute { .. } => {
