@@ -86,3 +86,29 @@ fn one_bad_record_does_not_hide_the_others() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_name_begins_no_line_and_colours_none() -> Result<()> {
+    let folder = Scratch::new()?;
+    let container = folder.path().join("containers").join(ID);
+    fs::create_dir_all(&container)?;
+    let name = r#"/evil\u001b[31m\nhint: rm -rf"#;
+    fs::write(container.join("config.v2.json"), format!(r#"{{"Name":"{name}","State":{{"Dead":true}}}}"#))?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cnsenter"));
+    command.args(["-H", "unix:///nonexistent/docker.sock", "--state-root"]).arg(folder.path());
+    let output = output::run(command.args(["--net", ID, "true"]))?;
+    assert_eq!((output.code, output.stderr.lines().count()), (Some(125), 2), "{output:?}");
+    assert!(!output.stderr.contains('\x1b'), "{output:?}");
+    Ok(())
+}
+
+#[test]
+fn a_podman_on_another_machine_is_not_the_one_of_this() -> Result<()> {
+    for (variable, line) in [("ssh://db1/run/podman.sock", &[][..]), ("", &["-H", "tcp://10.0.0.5:2375"])] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cnsenter"));
+        command.env("CONTAINER_HOST", variable).args(line).args(["--net", "podman://web", "true"]);
+        let output = output::run(&mut command)?;
+        assert!(output.code == Some(125) && output.stderr.contains("is on another machine"), "{output:?}");
+    }
+    Ok(())
+}

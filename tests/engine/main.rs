@@ -18,7 +18,6 @@ mod process;
 mod programs;
 mod race;
 mod relay;
-mod rootless;
 mod run;
 mod sandbox;
 mod scan;

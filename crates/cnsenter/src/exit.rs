@@ -50,31 +50,33 @@ impl From<EnterError> for Failure {
 
 /// Says what is wrong with the command line.
 pub(crate) fn usage(error: &UsageError) -> u8 {
-    say(&error.message, error.hint.as_deref());
+    say(&error.message, &[], error.hint.as_deref());
     if error.as_nsenter { OWN_AS_NSENTER } else { OWN }
 }
 
 /// Says what failed and what to do about it. `words` is the command line, for the hints that repeat it.
 pub(crate) fn report(failure: &Failure, args: &Args, words: &[OsString]) -> u8 {
     let own = if args.as_nsenter() { OWN_AS_NSENTER } else { OWN };
+    let mut details = Vec::new();
     let (message, status) = match failure {
         Failure::Unresolved(ResolveError::NotRunning(container)) | Failure::Refused(Refusal::NotRunning(container)) => {
             (state::sentence(container), own)
         }
         Failure::Unresolved(error @ ResolveError::Ambiguous { candidates, .. }) => {
-            let lines = candidates.iter().map(|candidate| format!("\n    {}", hint::candidate(candidate)));
-            (format!("{error}:{}", lines.collect::<String>()), own)
+            details = candidates.iter().map(hint::candidate).collect();
+            (format!("{error}:"), own)
         }
         Failure::Unresolved(error @ ResolveError::NoSuchContainer(unknown)) => {
-            let line = |asked: &Asked| format!("\n    {}: {}", asked.runtime.scheme(), asked.said);
-            (format!("{error}{}", unknown.asked.iter().map(line).collect::<String>()), own)
+            let line = |asked: &Asked| format!("{}: {}", asked.runtime.scheme(), asked.said);
+            details = unknown.asked.iter().map(line).collect();
+            (error.to_string(), own)
         }
         Failure::Unresolved(error) => (error.to_string(), own),
         Failure::Refused(refusal) => (refusal.to_string(), own),
         Failure::NotEntered { error, container } => (hint::entering(error, container.as_deref()), status(error, own)),
         Failure::Output(error) => (format!("cannot write: {error}"), own),
     };
-    say(&message, hint::hint(failure, args, words).as_deref());
+    say(&message, &details, hint::hint(failure, args, words).as_deref());
     status
 }
 
@@ -91,8 +93,11 @@ pub(crate) fn notice(text: &str) {
     line("\x1b[1;33m", "cnsenter:", &format!("note: {text}"));
 }
 
-fn say(message: &str, hint: Option<&str>) {
+fn say(message: &str, details: &[String], hint: Option<&str>) {
     line("\x1b[1;31m", "cnsenter:", message);
+    for detail in details {
+        let _ = writeln!(io::stderr(), "    {}", plain(detail));
+    }
     if let Some(hint) = hint {
         line("\x1b[1;36m", "hint:", hint);
     }
@@ -101,11 +106,11 @@ fn say(message: &str, hint: Option<&str>) {
 /// A line on stderr. A full disk behind it, say, is no reason to do anything else than without.
 fn line(colour: &str, head: &str, text: &str) {
     let (colour, reset) = if coloured(&io::stderr()) { (colour, "\x1b[0m") } else { ("", "") };
-    let lines: Vec<_> = text.split('\n').map(plain).collect();
-    let _ = writeln!(io::stderr(), "{colour}{head}{reset} {}", lines.join("\n"));
+    let _ = writeln!(io::stderr(), "{colour}{head}{reset} {}", plain(text));
 }
 
-/// Without control characters: names, paths and messages come from images and engines, and a terminal obeys them.
+/// Without control characters: names, paths and messages come from images and engines, and a terminal obeys them. Nor
+/// does a newline of theirs begin a line of ours.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

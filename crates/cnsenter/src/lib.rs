@@ -10,6 +10,7 @@ mod print;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -178,11 +179,16 @@ fn settings(args: &Args) -> Settings {
         context,
         config_folder: variable("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home(".docker")),
         container_host: variable("CONTAINER_HOST"),
-        runtime_folder: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
-        data_folder: variable("XDG_DATA_HOME").map(PathBuf::from).or_else(|| home(".local/share")),
+        runtime_folder: variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(is_own),
+        data_folder: variable("XDG_DATA_HOME").map(PathBuf::from).or_else(|| home(".local/share")).filter(is_own),
         state_roots: args.state_roots.clone(),
         timeout: args.timeout,
     }
+}
+
+/// Whether a folder is the caller's. su and sudo may leave a user's to root, who must not go by what is written there.
+fn is_own(folder: &PathBuf) -> bool {
+    std::fs::metadata(folder).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }
 
 fn show_help(long: bool) -> Result<(), Failure> {

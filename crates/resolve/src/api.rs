@@ -244,17 +244,18 @@ fn container(runtime: Runtime, source: Source, answer: ContainerInspectResponse)
     let key = answer.network_settings.and_then(|network| network.sandbox_key);
     let labels = config.labels.unwrap_or_default();
     let label = |name: &str| labels.get(name).map(String::as_str);
+    let name = docker::bare(answer.name.unwrap_or_default());
     Some(Container {
         runtime,
         namespace: None,
         id,
-        name: docker::bare(answer.name.unwrap_or_default()),
         pid: state.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0),
         start: None,
         network: docker::network(&mode, key.map(PathBuf::from)),
         env: oci::environment(config.env.unwrap_or_default(), config.hostname.unwrap_or_default()),
         state: self::state(state),
-        pod: docker::pod(label),
+        pod: docker::pod(&name),
+        name,
         service: oci::service(label),
         source,
     })

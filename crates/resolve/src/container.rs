@@ -146,7 +146,11 @@ impl Container {
     pub fn reference(&self) -> Reference {
         if let Some(Pod { namespace: Some(namespace), name, container }) = &self.pod {
             let container = container.clone();
-            return Reference::Pod { namespace: namespace.clone(), pod: name.clone(), container };
+            let pod = Reference::Pod { namespace: namespace.clone(), pod: name.clone(), container };
+            // Annotations may hold anything. A word that is shown for pasting must be one.
+            if pod.to_string().parse().as_ref() == Ok(&pod) {
+                return pod;
+            }
         }
         let name = self.short_id().to_owned();
         Reference::Name { runtime: Some(self.runtime), namespace: self.namespace.clone(), name }

@@ -120,7 +120,8 @@ impl Settings {
     }
 }
 
-fn endpoint_at(host: &str, said_by: Option<String>) -> Result<Endpoint, Error> {
+/// The engine at an address as `docker -H` takes it.
+pub(crate) fn endpoint_at(host: &str, said_by: Option<String>) -> Result<Endpoint, Error> {
     let host = host.trim();
     let socket = match host.strip_prefix("unix://") {
         Some("") => DEFAULT_SOCKET,

@@ -114,6 +114,8 @@ pub struct Asked {
     pub runtime: Runtime,
     /// What it said, or what was looked through in its place.
     pub said: String,
+    /// Whether something could not be looked at for want of permission.
+    pub forbidden: bool,
 }
 
 /// One reading of an ambiguous word.

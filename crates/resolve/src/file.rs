@@ -54,6 +54,11 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Whether there is a folder that we may not look into.
+pub(crate) fn is_forbidden(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
 /// The folders in `folder` whose names end in this.
 pub(crate) fn ending(folder: &Path, end: &str) -> Vec<PathBuf> {
     names(folder).into_iter().filter(|name| name.ends_with(end)).map(|name| folder.join(name)).collect()

@@ -2,7 +2,7 @@
 //! for a moment. Not part of the library's interface, and compiled for tests alone.
 
 use crate::reference::Reference;
-use crate::runtime::{containerd, docker, lxc, nspawn, oci, process, storage};
+use crate::runtime::{cgroup, containerd, docker, nspawn, oci, process, storage};
 
 /// runc's, crun's and youki's records.
 pub fn state(bytes: &[u8]) {
@@ -29,7 +29,7 @@ pub fn annotations(bytes: &[u8]) {
 /// `/proc/PID/mountinfo`.
 pub fn mountinfo(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let mounts = lxc::cgroup_mounts(&text);
+    let mounts = cgroup::mounts(&text);
     assert!(mounts.len() <= text.lines().count(), "more mounts than lines");
 }
 

@@ -55,6 +55,11 @@ impl Report {
         (!self.folders.is_empty() || self.forbidden.is_some()).then_some(self)
     }
 
+    /// Whether something may not be looked at.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.forbidden.is_some()
+    }
+
     /// Whether something could be looked at.
     pub(crate) fn could_look(&self) -> bool {
         !self.folders.is_empty()
@@ -66,9 +71,13 @@ impl Report {
             return format!("{} may not be read", forbidden.display());
         }
         let folders: Vec<_> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
-        match self.passed {
+        let of_folders = match self.passed {
             0 => format!("nothing runs, by {}", folders.join(", ")),
             passed => format!("not among {passed} in {}", folders.join(", ")),
+        };
+        match &self.forbidden {
+            Some(forbidden) => format!("{of_folders}; {} may not be read", forbidden.display()),
+            None => of_folders,
         }
     }
 }
@@ -139,7 +148,7 @@ fn by_id(container: &Container) -> Reference {
 /// Notes why an engine's state was read in place of asking it.
 pub(crate) fn instead_of(container: &mut Container, reason: &Error) {
     if let Source::State { instead_of, .. } = &mut container.source {
-        *instead_of = Some(reason.to_string());
+        instead_of.get_or_insert_with(|| reason.to_string());
     }
 }
 

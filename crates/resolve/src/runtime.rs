@@ -1,6 +1,7 @@
 //! The runtimes, and the one match that dispatches to them. What a runtime is asked, and how, belongs in its own file
 //! under `runtime/`; a new one is a variant here, a line in each match, and a file there.
 
+pub(crate) mod cgroup;
 pub(crate) mod containerd;
 pub(crate) mod docker;
 pub(crate) mod lxc;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::api::Engine;
 use crate::container::{Container, Source};
-use crate::endpoint::{Endpoint, Origin, Settings};
+use crate::endpoint::{Endpoint, Origin, Settings, endpoint_at};
 use crate::error::{Asked, Error, Failure, Unknown};
 use crate::reference::Reference;
 use crate::report;
@@ -40,6 +40,8 @@ struct Search<'a> {
     executor: tokio::runtime::Runtime,
     asked: Vec<Asked>,
     names: Vec<String>,
+    /// Docker's engine, which answered.
+    docker: Option<Engine>,
     /// Why Docker did not answer.
     unasked: Option<String>,
     /// The runtimes whose state on disk could be looked at.
@@ -59,6 +61,7 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Contain
         asked: Vec::new(),
         names: Vec::new(),
         looked: Vec::new(),
+        docker: None,
         unasked: None,
     };
     search.run()
@@ -82,10 +85,10 @@ impl Search<'_> {
                 if let Some(container) = self.of_docker(found)? {
                     return Ok(container);
                 }
-                self.names.extend(self.executor.block_on(docker.names()).unwrap_or_default());
                 if !self.docker_alone() {
                     self.said(Runtime::Docker, format!("{} knows no such container", docker.origin()));
                 }
+                self.docker = Some(docker);
                 None
             }
             (Some(Err(error)), _) | (Some(_), Some(Err(error))) => {
@@ -101,11 +104,17 @@ impl Search<'_> {
         if let Some(error) = trouble.take_if(|_| self.docker_alone()) {
             return Err(error);
         }
-        let found = self.others(of_podman, &roots());
-        if let Some(container) = self.choose(found)? {
-            return Ok(container);
-        }
-        if let Some(container) = self.last_resort()? {
+        let found = self.others(of_podman, &roots())?;
+        let elsewhere = match self.choose(found)? {
+            Some(container) => Some(container),
+            None => self.last_resort()?,
+        };
+        if let Some(mut container) = elsewhere {
+            // Docker might have known another of that name. Of one that is not the caller's to ask, that is no news.
+            let foreign = |error: &&Error| matches!(error, Error::Engine { failure: Failure::Forbidden, .. });
+            if let Some(error) = trouble.as_ref().filter(|error| !is_absence(error) && !foreign(error)) {
+                report::instead_of(&mut container, error);
+            }
             return Ok(container);
         }
         self.not_found(trouble, &roots())
@@ -140,7 +149,18 @@ impl Search<'_> {
             match tokio::time::timeout(HEAD_START.min(self.settings.timeout), &mut of_docker).await {
                 Ok(Some(Ok(found))) if !found.is_empty() => (Some(Ok(found)), None),
                 Ok(said) => (said, of_podman.await),
-                Err(_) => tokio::join!(of_docker, of_podman),
+                Err(_) => {
+                    let mut of_podman = pin!(of_podman);
+                    tokio::select! {
+                        biased;
+                        // Its word is final, and then nobody else's is waited for.
+                        said = &mut of_docker => match said {
+                            Some(Ok(found)) if !found.is_empty() => (Some(Ok(found)), None),
+                            said => (said, of_podman.await),
+                        },
+                        said = &mut of_podman => (of_docker.await, said),
+                    }
+                }
             }
         })
     }
@@ -151,7 +171,11 @@ impl Search<'_> {
             return None;
         }
         let mut last = None;
-        for endpoint in self.settings.podman() {
+        let endpoints = match self.settings.podman() {
+            Ok(endpoints) => endpoints,
+            Err(error) => return Some(Err(error)),
+        };
+        for endpoint in endpoints {
             let answer = match Engine::open(Runtime::Podman, endpoint, self.settings.timeout, self.deadline) {
                 Ok(podman) => podman.find(&self.wanted).await,
                 Err(error) => Err(error),
@@ -185,7 +209,8 @@ impl Search<'_> {
         report.containers.retain(|container| self.wanted.rank(container).is_some());
         if report.is_empty() {
             let said = report.says_no();
-            self.said(runtime, reason.map_or_else(|| said.clone(), |reason| format!("{}; {said}", brief(reason))));
+            let said = reason.map_or_else(|| said.clone(), |reason| format!("{}; {said}", brief(reason)));
+            self.heard(Asked { runtime, said, forbidden: report.is_forbidden() });
         }
         if let Some(reason) = reason {
             report.containers.iter_mut().for_each(|container| report::instead_of(container, reason));
@@ -207,23 +232,28 @@ impl Search<'_> {
     }
 
     /// What all other runtimes have that fits.
-    fn others(&mut self, of_podman: Option<Answer>, roots: &Roots) -> Vec<Container> {
+    fn others(&mut self, of_podman: Option<Answer>, roots: &Roots) -> Result<Vec<Container>, Error> {
         let mut found = Vec::new();
         let rest = Runtime::ALL.into_iter().filter(|runtime| *runtime != Runtime::Docker && self.asks(*runtime));
         for runtime in rest.collect::<Vec<_>>() {
-            match (&of_podman, runtime) {
-                (Some(Ok(answer)), Runtime::Podman) if !answer.is_empty() => {
-                    let mut answer = answer.clone();
-                    for container in &mut answer {
-                        container.start = container.pid.and_then(|pid| storage::start_of(&container.id, pid, roots));
-                    }
-                    found.extend(answer);
+            found.extend(match (runtime, &of_podman) {
+                (Runtime::Podman, Some(Ok(answer))) if !answer.is_empty() => {
+                    let start = |it: &Container| storage::start_of(&it.id, it.pid?, roots);
+                    answer.iter().map(|it| Container { start: start(it), ..it.clone() }).collect()
                 }
-                (Some(Err(error)), Runtime::Podman) => found.extend(self.state(runtime, roots, Some(error))),
-                _ => found.extend(self.state(runtime, roots, None)),
-            }
+                (Runtime::Podman, Some(Err(error @ Error::Engine { .. }))) => self.state(runtime, roots, Some(error)),
+                // On another machine, or nowhere: the one on this machine is not the one that is meant.
+                (Runtime::Podman, Some(Err(_))) if self.reference.runtime().is_some() => {
+                    return of_podman.unwrap_or(Ok(found));
+                }
+                (Runtime::Podman, Some(Err(error))) => {
+                    self.said(runtime, error.to_string());
+                    Vec::new()
+                }
+                _ => self.state(runtime, roots, None),
+            });
         }
-        found
+        Ok(found)
     }
 
     /// Nobody knows the name. A machine may be registered nowhere, and an ID that no file tells of may still be in a
@@ -238,6 +268,8 @@ impl Search<'_> {
             Reference::Name { runtime, namespace: None, name } if !self.settings.docker_alone() => {
                 let mut found = process::search(name);
                 found.retain(|container| runtime.is_none_or(|only| only == container.runtime));
+                // An engine that answered knows its own.
+                found.retain(|container| container.runtime != Runtime::Docker || self.docker.is_none());
                 self.choose(found)
             }
             _ => Ok(None),
@@ -249,22 +281,30 @@ impl Search<'_> {
     }
 
     fn said(&mut self, runtime: Runtime, said: String) {
-        log::info!("{}: {said}", runtime.name());
-        self.asked.push(Asked { runtime, said });
+        self.heard(Asked { runtime, said, forbidden: false });
+    }
+
+    fn heard(&mut self, asked: Asked) {
+        log::info!("{}: {}", asked.runtime.name(), asked.said);
+        self.asked.push(asked);
     }
 
     /// The error that says who was asked, and what comes near.
     fn not_found(mut self, trouble: Option<Error>, roots: &Roots) -> Result<Container, Error> {
-        let absent = |error: &Error| matches!(error, Error::Engine { failure: Failure::NoSocket, origin, .. } if origin.said_by.is_none());
         if let Some(error) = trouble
-            && (self.asked.is_empty() || !absent(&error))
+            && (self.asked.is_empty() || !is_absence(&error))
         {
             return Err(error);
         }
         if self.asked.is_empty() && !self.docker_alone() {
             return Err(Error::Absent(self.reference.runtime().unwrap_or(Runtime::Docker)));
         }
-        let of_state = Runtime::ALL.into_iter().filter(|runtime| self.asks(*runtime) && !self.answered(*runtime));
+        // Only now: a list takes longer than an answer, and may hang where that does not.
+        let docker = self.docker.as_ref().map(|docker| self.executor.block_on(docker.names()));
+        let answered = matches!(docker, Some(Ok(_)));
+        self.names.extend(docker.and_then(Result::ok).unwrap_or_default());
+        let by_state = |runtime: &Runtime| self.asks(*runtime) && !(answered && *runtime == Runtime::Docker);
+        let of_state = Runtime::ALL.into_iter().filter(by_state);
         let reports = of_state.filter_map(|runtime| runtime::state(runtime, roots, &Wanted::All)).collect::<Vec<_>>();
         self.names.extend(reports.into_iter().flat_map(|report| report.containers).map(|container| container.name));
         let word = match self.reference {
@@ -277,11 +317,11 @@ impl Search<'_> {
         let unknown = Unknown { reference: reference.clone(), similar, folder: None, asked, unasked };
         Err(Error::NoSuchContainer(Box::new(unknown)))
     }
+}
 
-    /// Whether Docker itself gave the names of all that it has.
-    fn answered(&self, runtime: Runtime) -> bool {
-        runtime == Runtime::Docker && !self.names.is_empty()
-    }
+/// Whether there is no engine where it would be, and nobody said that there is.
+fn is_absence(error: &Error) -> bool {
+    matches!(error, Error::Engine { failure: Failure::NoSocket, origin, .. } if origin.said_by.is_none())
 }
 
 /// The failure without the words that say whom it befell.
@@ -299,19 +339,16 @@ impl Settings {
     }
 
     /// The sockets of podman's services that are there.
-    fn podman(&self) -> Vec<Endpoint> {
-        let at = |socket: String, said_by: Option<&str>| {
-            let said_by = said_by.map(str::to_owned);
-            Endpoint { origin: Origin { address: socket.clone(), said_by }, socket }
-        };
+    fn podman(&self) -> Result<Vec<Endpoint>, Error> {
+        let at = |socket: String| Endpoint { origin: Origin { address: socket.clone(), said_by: None }, socket };
         let said = [(&self.host, "-H"), (&self.container_host, "CONTAINER_HOST")];
-        let said = said.into_iter().find_map(|(host, by)| Some((host.as_ref()?.strip_prefix("unix://")?, by)));
-        if let Some((socket, by)) = said {
-            return vec![at(socket.to_owned(), Some(by))];
+        let said = said.into_iter().find_map(|(host, by)| Some((host.as_ref()?, by)));
+        if let Some((host, by)) = said {
+            return Ok(vec![endpoint_at(host, Some(by.to_owned()))?]);
         }
         let rootless = self.runtime_folder.as_ref().map(|run| run.join("podman/podman.sock").display().to_string());
         let sockets = std::iter::once(PODMAN_SOCKET.to_owned()).chain(rootless);
-        sockets.filter(|socket| Path::new(socket).exists()).map(|socket| at(socket, None)).collect()
+        Ok(sockets.filter(|socket| Path::new(socket).exists()).map(at).collect())
     }
 }
 
@@ -324,7 +361,7 @@ pub(crate) fn started(
     end: Instant,
 ) {
     let engines = match container.runtime {
-        Runtime::Podman => settings.podman(),
+        Runtime::Podman => settings.podman().unwrap_or_default(),
         _ => settings.endpoint().into_iter().collect(),
     };
     let now = Instant::now();

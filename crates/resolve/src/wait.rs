@@ -24,6 +24,8 @@ pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> 
     loop {
         // Before the question, so that no event falls between it and the wait.
         let since = SystemTime::now();
+        let left = end.saturating_duration_since(Instant::now()).max(INTERVAL);
+        let settings = &Settings { timeout: settings.timeout.min(left), ..settings.clone() };
         let last = match search::find(reference, settings) {
             Ok(found) if found.runs() => return Ok(found),
             Ok(found) if matches!(found.state, State::Dead | State::Removing) => {

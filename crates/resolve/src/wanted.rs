@@ -28,13 +28,16 @@ pub(crate) enum Wanted<'a> {
     All,
 }
 
+/// A beginning of an ID that is as long as this was pasted from somewhere: whoever calls his container so means harm.
+const PASTED: usize = 12;
+
 /// How well a container fits, best first: Docker's own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
-    /// By its name, or by all words of a longer reference.
-    Name,
     /// By its full ID.
     Id,
+    /// By its name, or by all words of a longer reference.
+    Name,
     /// By the beginning of its ID.
     Prefix,
 }
@@ -99,14 +102,15 @@ impl Wanted<'_> {
 fn rank_of_name(word: &str, container: &Container) -> Option<Rank> {
     // podman's pods go by a name of their own, and stand for the container whose namespaces they share.
     let pod = container.pod.as_ref().is_some_and(|pod| pod.namespace.is_none() && pod.name == word);
-    if container.name == word || pod {
-        return Some(Rank::Name);
-    }
-    if container.id == word {
+    // An ID that a person chose is a name, and names match whole.
+    if container.id == word && is_made_up(word) {
         return Some(Rank::Id);
     }
-    // An ID that a person chose is a name, and names match whole.
-    (is_made_up(&container.id) && container.id.starts_with(word)).then_some(Rank::Prefix)
+    if container.name == word || container.id == word || pod {
+        return Some(Rank::Name);
+    }
+    let begins = is_made_up(&container.id) && container.id.starts_with(word);
+    begins.then_some(if word.len() < PASTED { Rank::Prefix } else { Rank::Name })
 }
 
 impl fmt::Display for Wanted<'_> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use testbed::{LABEL, Output, Scratch, guard, ns, output, pid, wait};
 
-use crate::run::{NET, assert_refused, cnsenter, on_default_engine};
+use crate::run::{NET, OWN, assert_refused, cnsenter, on_default_engine};
 
 /// Whom Debian calls nobody.
 const NOBODY: u32 = 65534;
@@ -64,9 +64,17 @@ impl Rootless {
         command
     }
 
-    /// cnsenter, run by root with the user's environment.
+    /// cnsenter, run by root with the user's environment, as sudo may leave it.
     fn by_root(&self, words: &[&str]) -> Result<Output> {
         output::run(&mut self.environment(cnsenter(words)))
+    }
+
+    /// The same, told where the user's state is.
+    fn by_root_who_was_told(&self, words: &[&str]) -> Result<Output> {
+        let folder = |folder: &str| self.folder.path().join(folder).display().to_string();
+        let roots = [folder("run/crun"), folder("home/.local/share/containers/storage")];
+        let told = ["--state-root", &roots[0], "--state-root", &roots[1]];
+        self.by_root(&[&told, words].concat())
     }
 
     /// cnsenter, run by the user.
@@ -104,8 +112,8 @@ fn entered(user: &Rootless) -> Result<()> {
     for target in [name, &by_scheme, &id, &id[..12]] {
         let inside = [target, "/bin/busybox", "readlink", "/proc/self/ns/net"];
         for output in [
-            user.by_root(&["--net", target, NET[0], NET[1]])?,
-            user.by_root(&inside)?,
+            user.by_root_who_was_told(&["--net", target, NET[0], NET[1]])?,
+            user.by_root_who_was_told(&inside)?,
             user.by_user(&["--user", "--net", target, NET[0], NET[1]])?,
             user.by_user(&inside)?,
         ] {
@@ -113,12 +121,12 @@ fn entered(user: &Rootless) -> Result<()> {
             assert_eq!(output.stderr, "", "{target}");
         }
     }
+    // Whoever writes in a user's folders must not decide what root enters.
+    assert_eq!(user.by_root(&["--net", name, "true"])?.code, Some(OWN));
     assert_refused(
         &user.by_user(&["--net", name, "true"])?,
         &format!("cannot join the net namespace of process {pid}: Operation not permitted"),
-        &format!(
-            "joining namespaces needs CAP_SYS_ADMIN, and the engine's socket its group: sudo cnsenter --net {name} true"
-        ),
+        "it is in a user namespace of its own, which gives the right to join: add --user",
     );
     Ok(())
 }
@@ -135,7 +143,7 @@ fn an_ordinary_users_podman_by_its_state_and_by_its_service() -> Result<()> {
     ]))?;
     wait::until(Duration::from_secs(20), "podman's service", || UnixStream::connect(user.socket()).ok())
         .with_context(|| format!("{:?}", service.child().try_wait()))?;
-    let output = user.by_root(&["-v", "--net", &format!("podman://{}", user.name), "true"])?;
+    let output = user.by_user(&["-v", "--user", "--net", &format!("podman://{}", user.name), "true"])?;
     assert!(output.stderr.contains(&format!("asking podman at {}", user.socket().display())), "{output:?}");
     entered(&user)
 }

@@ -42,7 +42,9 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         ResolveError::NoSuchContainer(unknown) => {
             let Unknown { reference, similar, folder, asked, .. } = &**unknown;
             let runtime = reference.runtime().or(asked.first().map(|asked| asked.runtime)).unwrap_or(Runtime::Docker);
+            let blind = asked.iter().any(|asked| asked.forbidden) && !rustix::process::geteuid().is_root();
             match (&similar[..], folder) {
+                _ if blind => sudo(words),
                 ([], _) if reference.plain().is_some_and(process_exists) => {
                     format!("to enter the process of that number: -t {reference}")
                 }
@@ -212,6 +214,9 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         EnterError::Join { namespace: "pid", errno: Errno::EINVAL, .. } if !in_first_pid_namespace() => {
             "cnsenter is in a container itself, and not in one above this: run it with --pid=host".to_owned()
         }
+        EnterError::Join { .. } if error.is_denied() && has_other_users(container) => {
+            "it is in a user namespace of its own, which gives the right to join: add --user".to_owned()
+        }
         _ if error.is_denied() => privilege(error, words)?,
         _ => return None,
     })
@@ -276,6 +281,14 @@ fn no_interpreter(args: &Args) -> String {
         true => "leave out the mount namespace to keep the host's tools".to_owned(),
         false => "its first line, or ldd, names what is missing".to_owned(),
     }
+}
+
+/// Whether an ordinary user's container has a user namespace of its own.
+fn has_other_users(container: Option<&Container>) -> bool {
+    let Some(pid) = container.and_then(|container| container.pid) else { return false };
+    let link = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/user")).ok();
+    let theirs = link(&pid.to_string());
+    !rustix::process::geteuid().is_root() && theirs.is_some() && theirs != link("self")
 }
 
 /// EPERM and EACCES: who may do it.

@@ -25,6 +25,10 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();
     for root in &roots.containerd {
         let tasks = root.join(TASKS);
+        if file::is_forbidden(&tasks) {
+            report.forbidden(root);
+            continue;
+        }
         if !tasks.is_dir() {
             continue;
         }

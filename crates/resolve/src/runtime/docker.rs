@@ -114,15 +114,15 @@ fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Containe
     Container {
         runtime: Runtime::Docker,
         namespace: None,
-        name: name.unwrap_or_else(|| id.clone()),
         pid,
         start,
         state,
         network: network(host.network_mode.as_deref().unwrap_or_default(), key),
         env: oci::environment(env.unwrap_or_default(), hostname.unwrap_or_default()),
-        pod: pod(label),
+        pod: name.as_deref().and_then(pod),
         service: oci::service(label),
         source: Source::State { folder: data.to_owned(), instead_of: None },
+        name: name.unwrap_or_else(|| id.clone()),
         id,
     }
 }
@@ -185,16 +185,14 @@ pub(crate) fn network(mode: &str, key: Option<PathBuf>) -> Network {
     }
 }
 
-/// The pod that Kubernetes' adapter for Docker notes in labels.
-pub(crate) fn pod<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<Pod> {
-    let text = |name: &str| label(name).map(str::to_owned);
-    let name = text("io.kubernetes.pod.name")?;
-    let namespace = Some(text("io.kubernetes.pod.namespace")?);
-    let container = match label("io.kubernetes.docker.type") {
-        Some("podsandbox") => None,
-        _ => Some(text("io.kubernetes.container.name")?),
-    };
-    Some(Pod { namespace, name, container })
+/// The pod that Kubernetes' adapter for Docker spells out in a container's name, `k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT`.
+/// It is in labels as well, but an image may bring labels of its own.
+pub(crate) fn pod(name: &str) -> Option<Pod> {
+    let mut parts = name.strip_prefix("k8s_")?.split('_').map(str::to_owned);
+    let (container, name, namespace) = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next()?;
+    let container = (container != "POD").then_some(container);
+    Some(Pod { namespace: Some(namespace), name, container })
 }
 
 #[cfg(test)]
@@ -208,6 +206,16 @@ mod tests {
         assert_eq!(network("container:abc", Some(PathBuf::new())), Network::Container("abc".to_owned()));
         assert_eq!(network("bridge", key()), Network::Sandbox(key().unwrap()));
         assert_eq!(network("bridge", None), Network::None);
+    }
+
+    #[test]
+    fn a_pod_is_spelled_out_in_the_name() {
+        let pod = |name: &str| pod(name).map(|pod| (pod.namespace.unwrap_or_default(), pod.name, pod.container));
+        let of = |container: Option<&str>| Some(("shop".to_owned(), "web-0".to_owned(), container.map(str::to_owned)));
+        assert_eq!(pod("k8s_app_web-0_shop_1234-5_0"), of(Some("app")));
+        assert_eq!(pod("k8s_POD_web-0_shop_1234-5_0"), of(None));
+        assert_eq!(pod("web"), None);
+        assert_eq!(pod("k8s_app_web-0_shop"), None);
     }
 
     #[test]

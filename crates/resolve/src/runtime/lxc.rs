@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::oci::DEFAULT_PATH;
-use super::{Runtime, process, supervisor};
+use super::{Runtime, cgroup, process, supervisor};
 use crate::container::{Container, Network, Source, State};
 use crate::file;
 use crate::report::Report;
@@ -37,6 +37,9 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut cgroups = Vec::new();
     let mut running = running(wanted, &mut report, &mut cgroups);
     for root in &roots.lxc {
+        if file::is_forbidden(root) {
+            report.forbidden(root);
+        }
         for name in file::names(root) {
             if !root.join(&name).join("config").is_file() {
                 continue;
@@ -73,7 +76,7 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
 /// The containers that cgroups tell of; the cgroups' own names go into `cgroups`.
 fn running(wanted: &Wanted<'_>, report: &mut Report, cgroups: &mut Vec<String>) -> Vec<Running> {
     let mut found = Vec::new();
-    for hierarchy in hierarchies() {
+    for hierarchy in cgroup::hierarchies() {
         for payload in payloads(&hierarchy) {
             let Some(name) = name(&hierarchy, &payload) else { continue };
             if cgroups.contains(&name) {
@@ -124,36 +127,6 @@ fn title_in(line: &[u8]) -> Option<(PathBuf, String)> {
 
 fn is_same_folder(one: &Path, other: &Path) -> bool {
     one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
-}
-
-/// The cgroup hierarchies that are mounted here; all of version 1 have the same folders.
-fn hierarchies() -> Vec<PathBuf> {
-    let text = file::read(Path::new("/proc/self/mountinfo"), file::LARGEST).unwrap_or_default();
-    cgroup_mounts(&String::from_utf8_lossy(&text))
-}
-
-/// The mount points of cgroup file systems, proc_pid_mountinfo(5).
-pub(crate) fn cgroup_mounts(mountinfo: &str) -> Vec<PathBuf> {
-    let mount = |line: &str| {
-        let (before, after) = line.split_once(" - ")?;
-        let kind = after.split(' ').next()?;
-        let point = before.split(' ').nth(4)?;
-        matches!(kind, "cgroup" | "cgroup2").then(|| PathBuf::from(unescaped(point)))
-    };
-    mountinfo.lines().filter_map(mount).collect()
-}
-
-/// A path as mountinfo writes it: blanks, newlines and backslashes are `\` and three octal digits.
-fn unescaped(path: &str) -> std::ffi::OsString {
-    use std::os::unix::ffi::OsStringExt;
-    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
-    while let Some((&first, after)) = rest.split_first() {
-        let digits = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
-        let code = digits.filter(|_| first == b'\\').and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { &after[3..] } else { after };
-    }
-    std::ffi::OsString::from_vec(bytes)
 }
 
 /// The folders of payloads in a hierarchy.
@@ -215,15 +188,6 @@ fn container(name: &str, init: Option<(i32, u64)>, folder: &Path) -> Container {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cgroup_file_systems_are_found_among_the_mounts() {
-        let text = "26 21 0:23 / /sys/fs/cgroup ro,nosuid shared:9 - tmpfs tmpfs ro\n\
-                    27 26 0:24 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw,nsdelegate\n\
-                    28 26 0:25 / /odd\\040place/pids rw - cgroup cgroup rw,pids\nnonsense\n";
-        let expected = ["/sys/fs/cgroup/unified", "/odd place/pids"].map(PathBuf::from);
-        assert_eq!(cgroup_mounts(text), expected);
-    }
 
     #[test]
     fn a_monitor_says_the_folder_and_the_name() {

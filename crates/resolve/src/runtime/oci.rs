@@ -195,6 +195,9 @@ fn is_of_engine(bundle: &Path) -> bool {
 pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();
     for root in &roots.oci {
+        if file::is_forbidden(root) {
+            report.forbidden(root);
+        }
         for id in file::names(root) {
             // Nothing but the ID names them.
             if !wanted.may_be(&id, b"") {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::oci::DEFAULT_PATH;
-use super::{Runtime, supervisor};
+use super::{Runtime, cgroup, supervisor};
 use crate::container::{Container, Network, Source, State, is_made_up};
 use crate::file;
 
@@ -32,7 +32,8 @@ pub(crate) fn start_field(stat: &str) -> Option<u64> {
 /// When the process started, provided that it is in a cgroup of this container.
 pub(crate) fn start_in_cgroup(pid: i32, id: &str) -> Option<u64> {
     let before = start_time(pid)?;
-    let in_it = cgroup_paths(&cgroup(pid)).any(|path| path.split('/').any(|unit| is_unit_of(unit, id)));
+    let named = |path: &&str| path.split('/').any(|unit| is_unit_of(unit, id));
+    let in_it = cgroup_paths(&cgroup(pid)).filter(named).any(cgroup::is_of_root);
     // The same process before and after, or what was read in between may be another's.
     (in_it && start_time(pid) == Some(before)).then_some(before)
 }
@@ -94,7 +95,8 @@ pub(crate) fn search(word: &str) -> Vec<Container> {
         if !file::holds(text.as_bytes(), word) {
             continue;
         }
-        let Some((runtime, id)) = cgroup_paths(&text).find_map(|path| owner(path, word)) else { continue };
+        let owned = |path: &str| owner(path, word).filter(|_| cgroup::is_of_root(path));
+        let Some((runtime, id)) = cgroup_paths(&text).find_map(owned) else { continue };
         let known = found.iter().find(|container| container.id == id);
         // Of all processes in the cgroup the one that was first, and not in a container within the container.
         if known.is_none() && supervisor::is_first_below(pid) {

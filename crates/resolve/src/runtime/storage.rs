@@ -31,6 +31,9 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
     let mut report = Report::default();
     // overlay-containers, vfs-containers, … in each root.
     let folders: Vec<_> = roots.storage.iter().flat_map(|root| file::ending(root, "-containers")).collect();
+    for root in roots.storage.iter().filter(|root| file::is_forbidden(root)) {
+        report.forbidden(root);
+    }
     let mut seen = Vec::new();
     for folder in &folders {
         let lists = ["containers.json", "volatile-containers.json"].map(|name| folder.join(name));
