@@ -5,6 +5,7 @@
 mod compose;
 mod containerd;
 mod daemon;
+mod deceit;
 mod defects;
 mod lxc;
 mod nspawn;

@@ -112,7 +112,11 @@ fn line(colour: &str, head: &str, text: &str) {
 /// Without control characters: names, paths and messages come from images and engines, and a terminal obeys them. Nor
 /// does a newline of theirs begin a line of ours.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    // Some letters change the direction or the line of those after them.
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if obeyed(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// On a terminal, unless NO_COLOR says otherwise (<https://no-color.org>).

@@ -188,7 +188,8 @@ fn settings(args: &Args) -> Settings {
 
 /// Whether a folder is the caller's. su and sudo may leave a user's to root, who must not go by what is written there.
 fn is_own(folder: &PathBuf) -> bool {
-    std::fs::metadata(folder).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::metadata(folder).is_ok_and(|found| found.uid() == own && found.mode() & 0o022 == 0)
 }
 
 fn show_help(long: bool) -> Result<(), Failure> {

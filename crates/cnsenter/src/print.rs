@@ -56,7 +56,8 @@ fn origin(from: &Source, plan: &Plan) -> String {
 /// written as printf(1) takes them; newlines and tabs do no harm between quotes.
 fn quoted(word: &OsStr) -> Vec<u8> {
     let bytes = word.as_bytes();
-    let obeyed = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
+    // The second half of those, which UTF-8 writes as C2 80 to C2 9F, too.
+    let obeyed = |byte: &u8| (byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t')) || matches!(byte, 0x80..=0x9f);
     // What a shell substitutes loses the newlines at its end.
     if !bytes.iter().any(obeyed) || bytes.ends_with(b"\n") {
         return shlex::bytes::try_quote(bytes).unwrap_or_default().into_owned();

@@ -2,8 +2,7 @@
 //! the order in which `docker` takes them. Talking to the engine belongs in `api.rs`.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -144,14 +143,12 @@ pub(crate) fn endpoint_at(host: &str, said_by: Option<String>) -> Result<Endpoin
 /// A JSON file of the Docker client; `None` where there is none.
 fn read_json(file: &Path) -> Result<Option<serde_json::Value>, Error> {
     let unreadable = |reason: String| Error::Configuration { file: file.to_owned(), reason };
-    let open = match File::open(file) {
-        Ok(open) => open,
+    let bytes = match crate::file::read(file, LARGEST_CONFIGURATION) {
+        Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         Err(error) => return Err(unreadable(error.to_string())),
     };
-    let mut text = String::new();
-    open.take(LARGEST_CONFIGURATION).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
-    serde_json::from_str(&text).map(Some).map_err(|error| unreadable(error.to_string()))
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.to_string()))
 }
 
 #[cfg(test)]

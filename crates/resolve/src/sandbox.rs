@@ -10,6 +10,7 @@ use crate::container::{Container, Network, Source, State};
 use crate::endpoint::Settings;
 use crate::error::{Candidate, Error, Unknown};
 use crate::reference::Reference;
+use crate::runtime::process;
 use crate::search;
 
 /// Where Docker keeps its network namespaces, unless its record says otherwise (`/var/run` is a link to `/run`).
@@ -212,7 +213,8 @@ fn is_daemon(pid: &i32) -> bool {
     };
     let named = std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == DAEMON);
     let of_root = std::fs::metadata(&process).is_ok_and(|found| found.uid() == 0);
-    named && of_root && same("ns/pid") && same("ns/user")
+    // A container may have the host's pid namespace, and call itself so; its cgroup tells.
+    named && of_root && same("ns/pid") && same("ns/user") && !process::is_in_container(*pid)
 }
 
 /// A file that a word may stand for.

@@ -35,12 +35,15 @@ fn unescaped(path: &str) -> std::ffi::OsString {
     std::ffi::OsString::from_vec(bytes)
 }
 
-/// Whether a cgroup is root's own, in every hierarchy that has it. A user may be given a part of the tree, in which he
-/// makes cgroups of any name and puts processes of his.
-pub(crate) fn is_of_root(path: &str) -> bool {
-    let folders = hierarchies().into_iter().map(|mount| mount.join(path.trim_start_matches('/')));
-    let mut owners = folders.filter_map(|folder| std::fs::metadata(folder).ok()).map(|found| found.uid()).peekable();
-    owners.peek().is_some() && owners.all(|owner| owner == 0)
+/// Whether the folder in which this container's cgroup was made is root's, or ours. A user may be given a part of the tree,
+/// in which he makes cgroups of any name and puts processes of his.
+pub(crate) fn is_made_by_us(path: &str, id: &str) -> bool {
+    let above = path.find(id).and_then(|at| path[..at].rfind('/')).map(|at| path[..at].trim_start_matches('/'));
+    let Some(above) = above else { return false };
+    let own = rustix::process::geteuid().as_raw();
+    let mut folders = hierarchies().into_iter().filter_map(|mount| std::fs::metadata(mount.join(above)).ok());
+    // Where no such folder can be seen, its name is not from here, and nothing says who made it.
+    folders.all(|folder| [0, own].contains(&folder.uid()))
 }
 
 #[cfg(test)]

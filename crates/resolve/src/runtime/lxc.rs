@@ -109,8 +109,11 @@ fn by_monitor(root: &Path, name: &str, wanted: &Wanted<'_>) -> Option<(i32, u64)
     if !matches!(wanted, Wanted::Name { name: wanted, .. } if *wanted == name) {
         return None;
     }
-    let is_its = |pid: &i32| title(*pid).is_some_and(|(path, of)| of == name && is_same_folder(&path, root));
-    process::all().filter(is_its).find(|pid| supervisor::is_trusted(*pid)).and_then(supervisor::first_child)
+    // A path is not looked at before whoever says it is trusted: it may lead to a file server that is gone.
+    let is_its = |pid: &i32| {
+        title(*pid).is_some_and(|(path, of)| of == name && supervisor::is_trusted(*pid) && is_same_folder(&path, root))
+    };
+    process::all().find(is_its).and_then(supervisor::first_child)
 }
 
 /// What a process calls itself, if it is a monitor.

@@ -165,7 +165,8 @@ pub(crate) fn service<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<Ser
     let project = label("com.docker.compose.project")?.to_owned();
     let service = label("com.docker.compose.service")?.to_owned();
     let alone = label("com.docker.compose.oneoff").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let number = label("com.docker.compose.container-number").and_then(|number| number.parse().ok()).unwrap_or(1);
+    // Only containers that Compose made have a number: the images that it builds have project and service as well.
+    let number = label("com.docker.compose.container-number")?.parse().ok()?;
     (!alone).then_some(Service { project, service, number })
 }
 

@@ -32,8 +32,8 @@ pub(crate) fn start_field(stat: &str) -> Option<u64> {
 /// When the process started, provided that it is in a cgroup of this container.
 pub(crate) fn start_in_cgroup(pid: i32, id: &str) -> Option<u64> {
     let before = start_time(pid)?;
-    let named = |path: &&str| path.split('/').any(|unit| is_unit_of(unit, id));
-    let in_it = cgroup_paths(&cgroup(pid)).filter(named).any(cgroup::is_of_root);
+    let own = cgroup(std::process::id().cast_signed());
+    let in_it = cgroup_paths(&cgroup(pid)).any(|path| is_in(path, &own, id) && cgroup::is_made_by_us(path, id));
     // The same process before and after, or what was read in between may be another's.
     (in_it && start_time(pid) == Some(before)).then_some(before)
 }
@@ -46,6 +46,23 @@ fn cgroup(pid: i32) -> String {
 /// The paths in the lines of cgroups(7), `HIERARCHY:CONTROLLERS:PATH`.
 pub(crate) fn cgroup_paths(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.splitn(3, ':').nth(2))
+}
+
+/// Whether the process is in a container's cgroup, other than ours.
+pub(crate) fn is_in_container(pid: i32) -> bool {
+    let own = cgroup(std::process::id().cast_signed());
+    let text = cgroup(pid);
+    cgroup_paths(&text).any(|path| owner(path, "").is_some() && cgroup_paths(&own).all(|own| own != path))
+}
+
+/// Whether this cgroup is the container's. Of IDs that engines make up the first on the way down counts, or the first
+/// below ours: a container can make cgroups below its own and name them as it likes.
+fn is_in(path: &str, own: &str, id: &str) -> bool {
+    if !is_made_up(id) {
+        return path.split('/').any(|unit| is_unit_of(unit, id));
+    }
+    let below = cgroup_paths(own).filter(|own| own.len() > 1).filter_map(|own| path.strip_prefix(own));
+    std::iter::once(path).chain(below).any(|path| owner(path, id).is_some())
 }
 
 /// Whether a cgroup of this name is the container's: `ID`, `docker-ID.scope`, `:youki:ID`, `lxc.payload.ID`.
@@ -95,15 +112,15 @@ pub(crate) fn search(word: &str) -> Vec<Container> {
         if !file::holds(text.as_bytes(), word) {
             continue;
         }
-        let owned = |path: &str| owner(path, word).filter(|_| cgroup::is_of_root(path));
+        let owned = |path: &str| owner(path, word).filter(|(_, id)| cgroup::is_made_by_us(path, id));
         let Some((runtime, id)) = cgroup_paths(&text).find_map(owned) else { continue };
         let known = found.iter().find(|container| container.id == id);
         // Of all processes in the cgroup the one that was first, and not in a container within the container.
         if known.is_none() && supervisor::is_first_below(pid) {
-            found.push(bare(runtime, &id, pid));
+            // One that is not believed does not stand before one that is.
+            found.extend(Some(bare(runtime, &id, pid)).filter(|container| container.start.is_some()));
         }
     }
-    found.retain(|container| container.start.is_some());
     found
 }
 

@@ -47,8 +47,7 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
                 }
                 report.looked_in(folder);
                 report.passed();
-                let infra = names.iter().any(|name| name.ends_with(INFRA));
-                if infra || wanted.may_be(&id, names.join("\n").as_bytes()) {
+                if names.iter().any(|name| is_infra(name)) || wanted.may_be(&id, names.join("\n").as_bytes()) {
                     report.add(container(runtime, id.clone(), &names, &folders, roots));
                     seen.push(id);
                 }
@@ -56,6 +55,12 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
         }
     }
     report.if_anything()
+}
+
+/// Whether podman gave this name to the container whose namespaces a pod shares.
+fn is_infra(name: &str) -> bool {
+    let pod = name.strip_suffix(INFRA).unwrap_or_default();
+    pod.len() == 12 && pod.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// `containers.json`; nothing where it is something else.
@@ -70,7 +75,7 @@ fn container(runtime: Runtime, id: String, names: &[String], folders: &[PathBuf]
     let Init { state, pid, start } = init(&id, roots, userdata());
     let listed = names.first().cloned().unwrap_or_else(|| id.clone());
     // Only the pod's host name says in files what it is called; podman keeps pods in a database.
-    let infra = listed.ends_with(INFRA).then(|| bundle.hostname.clone()).flatten();
+    let infra = is_infra(&listed).then(|| bundle.hostname.clone()).flatten();
     let pod = match runtime {
         Runtime::Crio => bundle.pod(),
         _ => infra.map(|name| Pod { namespace: None, name, container: None }),
