@@ -35,13 +35,16 @@ fn unescaped(path: &str) -> std::ffi::OsString {
     std::ffi::OsString::from_vec(bytes)
 }
 
-/// Whether the folder in which this container's cgroup was made is root's, or ours. A user may be given a part of the tree,
+/// Whether all folders above this container's cgroup are root's, or ours. A user may be given a part of the tree,
 /// in which he makes cgroups of any name and puts processes of his.
 pub(crate) fn is_made_by_us(path: &str, id: &str) -> bool {
-    let above = path.find(id).and_then(|at| path[..at].rfind('/')).map(|at| path[..at].trim_start_matches('/'));
+    let above = path.rfind(id).and_then(|at| path[..at].rfind('/')).map(|at| path[..at].trim_start_matches('/'));
     let Some(above) = above else { return false };
     let own = rustix::process::geteuid().as_raw();
-    let mut folders = hierarchies().into_iter().filter_map(|mount| std::fs::metadata(mount.join(above)).ok());
+    let above = || Path::new(above).ancestors();
+    let mounts = hierarchies();
+    let mut folders =
+        mounts.iter().flat_map(|mount| above().filter_map(|folder| std::fs::metadata(mount.join(folder)).ok()));
     // Where no such folder can be seen, its name is not from here, and nothing says who made it.
     folders.all(|folder| [0, own].contains(&folder.uid()))
 }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::oci::DEFAULT_PATH;
-use super::{Runtime, process, supervisor};
+use super::{Runtime, cgroup, process, supervisor};
 use crate::container::{Container, Network, Source, State};
 use crate::file;
 use crate::report::Report;
@@ -78,7 +78,8 @@ fn value_in<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 /// Whether the process is in a cgroup of this unit.
 fn is_in_unit(pid: i32, unit: &str) -> bool {
     let text = file::read(&process::of(pid, "cgroup"), LARGEST).unwrap_or_default();
-    process::cgroup_paths(&String::from_utf8_lossy(&text)).any(|path| path.split('/').any(|part| part == unit))
+    let in_it = |path: &str| path.split('/').any(|part| part == unit) && cgroup::is_made_by_us(path, unit);
+    process::cgroup_paths(&String::from_utf8_lossy(&text)).any(in_it)
 }
 
 /// The machines whose nspawn nobody was told of. It looks at all processes, so that this is for when nobody else knows
