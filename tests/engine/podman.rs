@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use testbed::podman::{Container, Pod, Service};
+use testbed::podman::{Container, Pod, Service, podman};
 use testbed::{ns, output, wait};
 
 use crate::run::{NET, OWN, assert_refused, cnsenter, quiet, run};
@@ -84,8 +84,20 @@ fn a_pods_name_is_that_of_the_container_whose_namespaces_it_shares() -> Result<(
     let infra = format!("net:[{}]", ns::inode(pod.infra_pid()?, "net")?);
     assert_eq!(web.exec(&NET)?, infra);
     for target in [pod.name(), &format!("podman://{}", pod.name())] {
-        assert_eq!(quiet(["--net", target].iter().chain(&NET))?, infra, "{target}");
+        let output = run(["--net", target].iter().chain(&NET))?;
+        assert_eq!(output.stdout.trim_end(), infra, "{target}: {output:?}");
+        let name = pod.name();
+        let notice = format!("podman keeps the names of its pods to itself: {name} is this one's host name");
+        assert_eq!(output.stderr, format!("cnsenter: note: {notice}\n"));
     }
+    // The pod's ID is the pod's, too.
+    let id = podman(&["pod", "inspect", "--format", "{{.Id}}", pod.name()])?;
+    assert_eq!(run(["--net", &id[..12]].iter().chain(&NET))?.stdout.trim_end(), infra);
+    // A name goes before a host name.
+    let rival = Container::run(&["--name", &format!("{}x", pod.name())], &["sleep", "1000"])?;
+    let other = Container::run(&["--hostname", rival.name()], &["sleep", "1000"])?;
+    assert_eq!(quiet(["--net", rival.name()].iter().chain(&NET))?, rival.exec(&NET)?);
+    drop(other);
     let service = Service::start()?;
     let output = through(&service, &[&["--net", pod.name()], &NET[..]].concat())?;
     assert_eq!(output.stdout.trim_end(), infra, "{output:?}");

@@ -106,7 +106,7 @@ fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, O
 /// `--wait`, begun.
 struct Waiting {
     end: Instant,
-    /// The last process that was not the container's, and since when it is not.
+    /// The last process that was not there, or not the container's, and since when it is not.
     impostor: Cell<Option<(i32, Instant)>>,
 }
 
@@ -119,13 +119,15 @@ impl Waiting {
     /// Whether the container that was to be entered ended just then. An engine notices that a little later.
     fn goes_on_after(&self, failure: &Failure, args: &Args) -> bool {
         let goes_on = match failure {
-            Failure::NotEntered { error: enter::Error::NoProcess(_), container: Some(_) }
-            | Failure::Refused(Refusal::NotRunning(_)) => Instant::now() < self.end,
+            Failure::Refused(Refusal::NotRunning(_)) => Instant::now() < self.end,
             Failure::Unresolved(resolve::Error::NotRunning(container)) => {
                 Instant::now() < self.end && !matches!(container.state, State::Dead | State::Removing)
             }
-            // Its pid is another's by now, or its engine's pids are not ours, and never will be.
-            Failure::NotEntered { error: enter::Error::Impostor { pid, .. }, container: Some(_) } => {
+            // It has just ended, its pid is another's by now; or its engine's pids are not ours, and never will be.
+            Failure::NotEntered {
+                error: enter::Error::NoProcess(pid) | enter::Error::Impostor { pid, .. },
+                container: Some(_),
+            } => {
                 let now = Instant::now();
                 let known = self.impostor.get().filter(|(known, _)| known == pid);
                 let since = known.map_or(now, |(_, since)| since);

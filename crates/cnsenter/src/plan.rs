@@ -98,6 +98,7 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>)
         notices.extend(sandbox.unasked.as_ref().map(|reason| format!("{reason}; going by the file's name alone")));
     }
     notices.extend(resolved.container().and_then(by_state));
+    notices.extend(resolved.container().and_then(by_host_name));
     if let Some(name) = uses_host_network(resolved, &plan) {
         notices.push(format!("container {name} uses the host's own network (--network host)"));
     }
@@ -128,6 +129,13 @@ fn by_state(container: &Container) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What to say of podman's pods, whose names are not on disk.
+fn by_host_name(container: &Container) -> Option<String> {
+    let pod = container.pod.as_ref().filter(|pod| pod.namespace.is_none())?;
+    let of_state = matches!(container.source, Said::State { .. });
+    of_state.then(|| format!("podman keeps the names of its pods to itself: {} is this one's host name", pod.name))
 }
 
 /// The container whose network is joined, and is no other than the host's.

@@ -142,14 +142,17 @@ impl Engine {
         Ok(self.list("", &[]).await?.into_iter().map(|(_, name)| name).collect())
     }
 
-    /// Waits until `end` for the event of the container's start, of which those since `since` count. Whether there was
+    /// Waits until `end` for the event of the container's start, or of its removal, of which those since `since` count. Whether there was
     /// one: an engine that goes away tells of none.
     pub(crate) async fn started(&self, id: &str, name: &str, since: SystemTime, end: Instant) -> bool {
         let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let since = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());
         // By its name as well: another container may take its place, as Compose makes a service anew.
-        let filters =
-            HashMap::from([("type", vec!["container"]), ("event", vec!["start"]), ("container", vec![id, name])]);
+        let filters = HashMap::from([
+            ("type", vec!["container"]),
+            ("event", vec!["start", "destroy"]),
+            ("container", vec![id, name]),
+        ]);
         let options = EventsOptionsBuilder::new().since(&since).filters(&filters).build();
         let mut events = pin!(self.docker.events(Some(options)));
         let left = end.saturating_duration_since(Instant::now());

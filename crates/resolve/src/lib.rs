@@ -62,5 +62,5 @@ pub fn resolve_sandbox(reference: &Reference, settings: &Settings) -> Result<San
 /// # Errors
 /// As [`resolve_sandbox`].
 pub fn sandbox_of(reference: &Reference, container: Container, settings: &Settings) -> Result<Sandbox, Error> {
-    sandbox::of_named(reference, container, settings)
+    sandbox::of_named(reference, container, settings, Instant::now())
 }

@@ -43,7 +43,13 @@ impl Roots {
         settings.state_roots.iter().for_each(|root| roots.add(root));
         roots.add_docker(settings, docker.map_or(DEFAULT_SOCKET, |docker| &docker.socket));
         let paths = |all: &[&str]| all.iter().map(PathBuf::from).collect::<Vec<_>>();
-        roots.containerd.extend(paths(&["/run/containerd", "/run/k3s/containerd"]));
+        roots.containerd.extend(paths(&[
+            "/run/containerd",
+            "/run/k3s/containerd",
+            "/run/k0s/containerd",
+            "/var/snap/microk8s/common/run/containerd",
+        ]));
+        roots.storage.extend(configured_storage());
         roots.storage.extend(paths(&["/run/containers/storage", "/var/lib/containers/storage"]));
         roots.oci.extend(paths(&["/run/runc", "/run/crun", "/run/youki"]));
         roots.lxc.extend(paths(&[
@@ -106,6 +112,21 @@ impl Roots {
     }
 }
 
+/// The folders that `/etc/containers/storage.conf` names, containers-storage.conf(5): two keys of a TOML file.
+fn configured_storage() -> Vec<PathBuf> {
+    let bytes = file::read(Path::new("/etc/containers/storage.conf"), file::LARGEST).unwrap_or_default();
+    storage_in(&String::from_utf8_lossy(&bytes))
+}
+
+fn storage_in(text: &str) -> Vec<PathBuf> {
+    let value = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        let value = value.trim().strip_prefix('"')?.split('"').next()?;
+        (matches!(key.trim(), "graphroot" | "runroot") && value.starts_with('/')).then(|| PathBuf::from(value))
+    };
+    text.lines().filter_map(value).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +155,12 @@ mod tests {
         };
         assert_eq!(roots, expected);
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn storage_on_another_disk_is_found() {
+        let text = "[storage]\ndriver = \"overlay\"\n# graphroot = \"/no\"\ngraphroot = \"/disk/storage\" # big\nrunroot=\"/r\"\n";
+        assert_eq!(storage_in(text), ["/disk/storage", "/r"].map(PathBuf::from));
     }
 
     #[test]

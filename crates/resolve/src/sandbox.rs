@@ -97,17 +97,20 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Sandbox
         }
         Err(error) => return without_engine(reference, error),
     };
-    // Whose network it is may have to be asked for as well, and all together within one timeout.
-    let timeout = settings.timeout.saturating_sub(start.elapsed());
-    of_named(reference, container, &Settings { timeout, ..settings.clone() })
+    of_named(reference, container, settings, start)
 }
 
 /// The sandbox of a container that is known already, by the words that led to it.
-pub(crate) fn of_named(reference: &Reference, container: Container, settings: &Settings) -> Result<Sandbox, Error> {
+pub(crate) fn of_named(
+    reference: &Reference,
+    container: Container,
+    settings: &Settings,
+    start: Instant,
+) -> Result<Sandbox, Error> {
     if let Some(word) = reference.plain() {
         check_for_rivals(word, &container)?;
     }
-    of_container(container, settings)
+    of_container(container, settings, start)
 }
 
 /// The engine cannot say whether the name is a container's. A file of exactly that name is taken all the same.
@@ -144,7 +147,7 @@ fn of_file(file: PathBuf, unasked: Option<String>) -> Sandbox {
 }
 
 /// The sandbox of a container that runs, or of the one whose network it shares.
-fn of_container(container: Container, settings: &Settings) -> Result<Sandbox, Error> {
+fn of_container(container: Container, settings: &Settings, start: Instant) -> Result<Sandbox, Error> {
     let mut owner = container.clone();
     for _ in 0..LONGEST_CHAIN {
         // An engine goes on to report the key of a container that has ended.
@@ -166,6 +169,9 @@ fn of_container(container: Container, settings: &Settings) -> Result<Sandbox, Er
             Network::Container(ref other) => {
                 log::info!("{} shares the network of {other}", owner.name);
                 let other = Reference::of(owner.runtime, other.as_str());
+                // All that is asked together has one timeout.
+                let timeout = settings.timeout.saturating_sub(start.elapsed());
+                let settings = &Settings { timeout, ..settings.clone() };
                 // An engine that did not answer is not asked again.
                 let known = match owner.source {
                     Source::State { .. } => search::by_state(&other, &owner, settings)?,

@@ -18,9 +18,14 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// How often everybody is asked for a container that nobody knows, and that may be there soon.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a container that was removed may be missing until another has its name, and how often to look.
+const REPLACED: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Waits until `end` for the container to run.
 pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<Container, Error> {
     let start = Instant::now();
+    let mut known = None;
     loop {
         // Before the question, so that no event falls between it and the wait.
         let since = SystemTime::now();
@@ -41,7 +46,13 @@ pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> 
                         }
                     }
                 }
+                known = Some(Instant::now());
                 Some(Box::new(found))
+            }
+            // Removed. Compose makes another one of that name at once.
+            Err(Error::NoSuchContainer(_)) if known.is_some_and(|at: Instant| at.elapsed() < REPLACED) => {
+                std::thread::sleep(AGAIN);
+                None
             }
             Err(Error::NoSuchContainer(_) | Error::Absent(_)) if may_appear(reference) => {
                 until_it_appears(reference, settings, end);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Reference;
-use crate::container::{Container, Pod, Service, is_made_up};
+use crate::container::{Container, Pod, Service, Source, is_made_up};
 use crate::file;
 
 /// What is looked for.
@@ -40,6 +40,8 @@ pub(crate) enum Rank {
     Name,
     /// By the beginning of its ID.
     Prefix,
+    /// By what podman's pod calls its host: its name as a rule, and not always.
+    HostName,
 }
 
 impl<'a> From<&'a Reference> for Wanted<'a> {
@@ -100,8 +102,12 @@ impl Wanted<'_> {
 }
 
 fn rank_of_name(word: &str, container: &Container) -> Option<Rank> {
-    // podman's pods go by a name of their own, and stand for the container whose namespaces they share.
-    let pod = container.pod.as_ref().is_some_and(|pod| pod.namespace.is_none() && pod.name == word);
+    // podman's pods go by a name of their own, and stand for the container whose namespaces they share, which is called
+    // after the beginning of the pod's ID. On disk there is no more of their names than the host's.
+    let pod = container.pod.as_ref().filter(|pod| pod.namespace.is_none());
+    let by_host_name = pod.is_some_and(|pod| pod.name == word) && matches!(container.source, Source::State { .. });
+    let id_of_pod = || container.name.strip_suffix("-infra").is_some_and(|begins| word.starts_with(begins));
+    let pod = pod.is_some_and(|pod| (pod.name == word && !by_host_name) || id_of_pod());
     // An ID that a person chose is a name, and names match whole.
     if container.id == word && is_made_up(word) {
         return Some(Rank::Id);
@@ -110,7 +116,8 @@ fn rank_of_name(word: &str, container: &Container) -> Option<Rank> {
         return Some(Rank::Name);
     }
     let begins = is_made_up(&container.id) && container.id.starts_with(word);
-    begins.then_some(if word.len() < PASTED { Rank::Prefix } else { Rank::Name })
+    let prefix = begins.then_some(if word.len() < PASTED { Rank::Prefix } else { Rank::Name });
+    prefix.or(by_host_name.then_some(Rank::HostName))
 }
 
 impl fmt::Display for Wanted<'_> {

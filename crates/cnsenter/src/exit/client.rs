@@ -1,5 +1,7 @@
 //! The commands of each runtime's own client, for hints. What a hint says with them belongs in `hint.rs`.
 
+use std::path::Path;
+
 use resolve::{Container, Runtime, Source};
 
 /// Lists what there is.
@@ -7,11 +9,19 @@ pub(super) fn list(runtime: Runtime) -> &'static str {
     match runtime {
         Runtime::Docker => "docker ps -a",
         Runtime::Podman => "podman ps -a",
-        Runtime::Containerd => "ctr -n NAMESPACE tasks list",
+        Runtime::Containerd => "ctr namespaces list",
         Runtime::Crio => "crictl ps -a",
         Runtime::Oci => "ls /run/runc /run/crun",
         Runtime::Lxc => "lxc-ls -f",
         Runtime::Nspawn => "machinectl list",
+    }
+}
+
+/// Docker, or what takes its words.
+pub(super) fn program(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Podman => "podman",
+        _ => "docker",
     }
 }
 
@@ -26,18 +36,31 @@ pub(super) fn start(container: &Container) -> String {
             format!("ctr -n {namespace} task start -d {id}")
         }
         Runtime::Crio => format!("crictl start {}", container.short_id()),
-        Runtime::Oci => format!("{} start {id}", by_hand(container)),
-        Runtime::Lxc => format!("lxc-start {name}"),
+        Runtime::Oci => match folder(container) {
+            Some(folder) if !folder.starts_with("/run") => format!("runc --root {} start {id}", folder.display()),
+            _ => format!("{} start {id}", by_hand(container)),
+        },
+        Runtime::Lxc => match folder(container) {
+            Some(folder) if folder.join(name).is_dir() && folder != Path::new("/var/lib/lxc") => {
+                format!("lxc-start -P {} {name}", folder.display())
+            }
+            _ => format!("lxc-start {name}"),
+        },
         Runtime::Nspawn => format!("machinectl start {name}"),
+    }
+}
+
+/// Where its state is.
+fn folder(container: &Container) -> Option<&Path> {
+    match &container.source {
+        Source::State { folder, .. } => Some(folder),
+        Source::Engine { .. } => None,
     }
 }
 
 /// The runtime whose folder it is in; runc where that says nothing.
 fn by_hand(container: &Container) -> &str {
-    let folder = match &container.source {
-        Source::State { folder, .. } => folder.file_name().and_then(|name| name.to_str()),
-        Source::Engine { .. } => None,
-    };
+    let folder = folder(container).and_then(|folder| folder.file_name()?.to_str());
     folder.filter(|name| matches!(*name, "crun" | "youki")).unwrap_or("runc")
 }
 

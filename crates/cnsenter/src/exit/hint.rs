@@ -134,7 +134,7 @@ fn state(container: &Container) -> String {
             None => "--wait enters its next run".to_owned(),
         },
         State::Removing => "there will be nothing to enter".to_owned(),
-        State::Dead => format!("docker rm -f {name}"),
+        State::Dead => format!("{} rm -f {name}", client::program(runtime)),
         State::Stopped => format!("{start} starts it; --wait enters it then"),
         State::Gone { .. } if !in_first_pid_namespace() => {
             "cnsenter is in a container itself, and cannot see the host's processes: run it with --pid=host".to_owned()
@@ -194,7 +194,10 @@ fn not_entered(error: &EnterError, container: Option<&Container>, args: &Args, w
         }
         EnterError::AlreadyInUser(_) => "leave out --user".to_owned(),
         EnterError::CgroupVersion => "leave out --join-cgroup".to_owned(),
-        EnterError::Frozen(_) => "docker unpause it first, or leave out --join-cgroup".to_owned(),
+        EnterError::Frozen(_) => {
+            let program = client::program(container.map_or(Runtime::Docker, |container| container.runtime));
+            format!("{program} unpause it first, or leave out --join-cgroup")
+        }
         EnterError::Open { path, .. } if error.is_missing() => missing(path, words)?,
         EnterError::NoProgram { .. } | EnterError::NoInterpreter { .. }
             if args.enters_files() && container.is_some_and(Container::is_sandbox) =>

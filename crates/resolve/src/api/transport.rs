@@ -1,4 +1,4 @@
-//! The unix socket under bollard. What is asked over it, and what the answers mean, belongs in `docker.rs`.
+//! The unix socket under bollard. What is asked over it, and what the answers mean, belongs in `api.rs`.
 //!
 //! bollard's own transport pools connections and finds hosts by URL; for one question to one socket that costs more
 //! than the question (docs/architecture.md, under "Start-up").

@@ -132,7 +132,7 @@ pub(crate) fn owner(path: &str, word: &str) -> Option<(Runtime, String)> {
         is_made_up(id).then_some((unit, id))
     })?;
     let runtime = match unit {
-        _ if unit.starts_with("libpod-") => Runtime::Podman,
+        _ if path.contains("/libpod") => Runtime::Podman,
         _ if unit.starts_with("crio-") => Runtime::Crio,
         _ if unit.starts_with("cri-containerd-") || path.starts_with("/kubepods") || path.starts_with("/k8s.io/") => {
             Runtime::Containerd
