@@ -4,6 +4,8 @@
 mod containerd;
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -217,6 +219,12 @@ fn start() -> Result<()> {
 /// A killed engine leaves pid files behind. dockerd refuses to start when any process has the pid in one, and
 /// takes a stranger for its containerd; everything else (sockets, netns mounts, shims) it clears up itself.
 fn clear_leftovers() -> Result<()> {
+    // dockerd takes a socket there for the machine's own containerd, and waits for it in vain.
+    let refused =
+        |socket: &&Path| UnixStream::connect(socket).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+    if let Some(socket) = Some(Path::new(testbed::containerd::SOCKET)).filter(refused) {
+        fs::remove_file(socket).with_context(|| format!("cannot remove the stale {}", socket.display()))?;
+    }
     for (file, program) in [
         ("/run/docker.pid", "dockerd"),
         ("/var/run/docker/containerd/containerd.pid", "containerd"),
