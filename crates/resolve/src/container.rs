@@ -142,6 +142,14 @@ impl Container {
         self.pod.as_ref().is_some_and(|pod| pod.namespace.is_some() && pod.container.is_none())
     }
 
+    /// The process that listens on its engine's socket, where that can be told.
+    pub(crate) fn listener(&self) -> Option<i32> {
+        match self.source {
+            Source::Engine { listener, .. } => listener,
+            Source::State { .. } => None,
+        }
+    }
+
     /// How to name it without a doubt.
     pub fn reference(&self) -> Reference {
         if let Some(Pod { namespace: Some(namespace), name, container }) = &self.pod {

@@ -1,5 +1,6 @@
-//! Where the Docker engine is: `-H`, `--context`, `DOCKER_HOST`, `DOCKER_CONTEXT` and the Docker client's own files, in
-//! the order in which `docker` takes them. Talking to the engine belongs in `api.rs`.
+//! Where engines are. Docker's: `-H`, `--context`, `DOCKER_HOST`, `DOCKER_CONTEXT` and the Docker client's own files, in
+//! the order in which `docker` takes them. podman's: `CONTAINER_HOST`, or the usual sockets. Talking to them belongs in
+//! `api.rs`.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -10,6 +11,9 @@ use crate::error::Error;
 
 /// The socket where `docker` looks when nothing says otherwise.
 pub(crate) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// The sockets of podman's service, where nothing else is said.
+const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
 
 /// A file of the Docker client larger than this is not one, in bytes.
 const LARGEST_CONFIGURATION: u64 = 1 << 20;
@@ -94,6 +98,24 @@ impl Settings {
         }
     }
 
+    /// Whether the command line names an engine of Docker's, and so no other runtime.
+    pub(crate) fn names_docker(&self) -> bool {
+        self.host.is_some() || self.context.as_ref().is_some_and(|context| context.said_by == "--context")
+    }
+
+    /// The sockets of podman's services that are there.
+    pub(crate) fn podman(&self) -> Result<Vec<Endpoint>, Error> {
+        let at = |socket: String| Endpoint { origin: Origin { address: socket.clone(), said_by: None }, socket };
+        let said = [(&self.host, "-H"), (&self.container_host, "CONTAINER_HOST")];
+        let said = said.into_iter().find_map(|(host, by)| Some((host.as_ref()?, by)));
+        if let Some((host, by)) = said {
+            return Ok(vec![endpoint_at(host, Some(by.to_owned()))?]);
+        }
+        let rootless = self.runtime_folder.as_ref().map(|run| run.join("podman/podman.sock").display().to_string());
+        let sockets = std::iter::once(PODMAN_SOCKET.to_owned()).chain(rootless);
+        Ok(sockets.filter(|socket| Path::new(socket).exists()).map(at).collect())
+    }
+
     /// `currentContext` of the client's `config.json`.
     fn current_context(&self) -> Result<Option<Context>, Error> {
         let Some(folder) = &self.config_folder else { return Ok(None) };
@@ -120,7 +142,7 @@ impl Settings {
 }
 
 /// The engine at an address as `docker -H` takes it.
-pub(crate) fn endpoint_at(host: &str, said_by: Option<String>) -> Result<Endpoint, Error> {
+fn endpoint_at(host: &str, said_by: Option<String>) -> Result<Endpoint, Error> {
     let host = host.trim();
     let socket = match host.strip_prefix("unix://") {
         Some("") => DEFAULT_SOCKET,

@@ -41,7 +41,7 @@ pub fn process(bytes: &[u8]) {
             assert!(id.len() == 64 && path.contains(&id), "{path}");
         }
     }
-    let _ = (process::start_field(&text), process::is_first(&text));
+    let _ = (process::start_field(&text), process::line_of(&text, "NSpid:"));
     let _ = (nspawn::name_on(bytes), nspawn::leader_in(&text));
 }
 

@@ -34,7 +34,9 @@ pub use sandbox::{Sandbox, SandboxFile};
 /// the other runtimes of this machine when it does not know the name; what does not answer is looked for on disk.
 ///
 /// # Errors
-/// [`Error::NoSuchContainer`], [`Error::Ambiguous`], or [`Error::Engine`] when the engine could not be asked.
+/// [`Error::NoSuchContainer`], [`Error::Absent`], [`Error::Ambiguous`]; [`Error::Engine`] when an engine could not be
+/// asked and left nothing on disk; [`Error::Remote`], [`Error::Address`], [`Error::NoSuchContext`] and
+/// [`Error::Configuration`] for what flags and environment say of engines.
 pub fn resolve(reference: &Reference, settings: &Settings) -> Result<Container, Error> {
     search::find(reference, settings)
 }

@@ -159,7 +159,7 @@ fn of_container(container: Container, settings: &Settings, start: Instant) -> Re
             Network::Sandbox(key) | Network::Host(Some(key)) => {
                 let shared = owner.id != container.id;
                 return Ok(Sandbox {
-                    file: locate(key, search::listener(&container)),
+                    file: locate(key, container.listener()),
                     owner: shared.then_some(owner.name),
                     container: Some(container),
                     of_host,

@@ -1,13 +1,12 @@
 //! Who is asked for a name, in which order and for how long: Docker first, the other runtimes when it does not know the
 //! name, what they left on disk when they do not answer. What each of them says is read elsewhere.
 
-use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::api::Engine;
-use crate::container::{Container, Source};
-use crate::endpoint::{Endpoint, Origin, Settings, endpoint_at};
+use crate::container::Container;
+use crate::endpoint::{Endpoint, Settings};
 use crate::error::{Asked, Error, Failure, Unknown};
 use crate::reference::Reference;
 use crate::report;
@@ -20,9 +19,6 @@ const HEAD_START: Duration = Duration::from_millis(150);
 
 /// How long to leave an engine alone that did not tell of a start.
 const AGAIN: Duration = Duration::from_millis(50);
-
-/// The sockets of podman's service, where nothing else is said.
-const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
 
 /// What an engine said.
 type Answer = Result<Vec<Container>, Error>;
@@ -124,7 +120,7 @@ impl Search<'_> {
     fn asks(&self, runtime: Runtime) -> bool {
         match (self.reference.runtime(), self.reference) {
             (Some(only), _) => only == runtime,
-            _ if self.settings.docker_alone() => runtime == Runtime::Docker,
+            _ if self.settings.names_docker() => runtime == Runtime::Docker,
             (None, Reference::Pod { .. }) => !matches!(runtime, Runtime::Lxc | Runtime::Nspawn),
             _ => true,
         }
@@ -265,7 +261,7 @@ impl Search<'_> {
             return Ok(Some(machine));
         }
         match self.reference {
-            Reference::Name { runtime, namespace: None, name } if !self.settings.docker_alone() => {
+            Reference::Name { runtime, namespace: None, name } if !self.settings.names_docker() => {
                 let mut found = process::search(name);
                 found.retain(|container| runtime.is_none_or(|only| only == container.runtime));
                 // An engine that answered knows its own.
@@ -332,26 +328,6 @@ fn brief(error: &Error) -> String {
     }
 }
 
-impl Settings {
-    /// Whether the command line names an engine of Docker's, and so no other runtime.
-    fn docker_alone(&self) -> bool {
-        self.host.is_some() || self.context.as_ref().is_some_and(|context| context.said_by == "--context")
-    }
-
-    /// The sockets of podman's services that are there.
-    fn podman(&self) -> Result<Vec<Endpoint>, Error> {
-        let at = |socket: String| Endpoint { origin: Origin { address: socket.clone(), said_by: None }, socket };
-        let said = [(&self.host, "-H"), (&self.container_host, "CONTAINER_HOST")];
-        let said = said.into_iter().find_map(|(host, by)| Some((host.as_ref()?, by)));
-        if let Some((host, by)) = said {
-            return Ok(vec![endpoint_at(host, Some(by.to_owned()))?]);
-        }
-        let rootless = self.runtime_folder.as_ref().map(|run| run.join("podman/podman.sock").display().to_string());
-        let sockets = std::iter::once(PODMAN_SOCKET.to_owned()).chain(rootless);
-        Ok(sockets.filter(|socket| Path::new(socket).exists()).map(at).collect())
-    }
-}
-
 /// Waits for the engine's word that the container was started; until `end`, or as long as the engine speaks to us.
 pub(crate) fn started(
     container: &Container,
@@ -395,12 +371,4 @@ pub(crate) fn by_state(
 
 fn executor() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Executor)
-}
-
-/// The process that listens on the engine's socket.
-pub(crate) fn listener(container: &Container) -> Option<i32> {
-    match container.source {
-        Source::Engine { listener, .. } => listener,
-        Source::State { .. } => None,
-    }
 }

@@ -98,7 +98,7 @@ fn running(wanted: &Wanted<'_>, report: &mut Report, cgroups: &mut Vec<String>) 
 
 /// The folder and the name that the container's monitor says.
 fn monitor_of(init: i32) -> Option<(PathBuf, String)> {
-    let monitor = supervisor::parent(init)?;
+    let monitor = process::parent(init)?;
     let (path, name) = title(monitor)?;
     supervisor::is_trusted(monitor).then_some((path, name))
 }
@@ -158,7 +158,7 @@ fn first_process(payload: &Path, name: &str) -> Option<(i32, u64)> {
         let pids = String::from_utf8_lossy(&procs).into_owned();
         let pids = pids.lines().filter_map(|pid| pid.parse::<i32>().ok()).filter(|pid| *pid > 0);
         if let Some(found) = pids
-            .filter(|pid| supervisor::is_first_below(*pid))
+            .filter(|pid| process::is_first_below(*pid))
             .find_map(|pid| Some((pid, process::start_in_cgroup(pid, name)?)))
         {
             return Some(found);

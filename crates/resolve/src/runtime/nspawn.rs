@@ -51,7 +51,7 @@ fn registered(path: &Path, name: &str) -> Option<Container> {
     let bytes = file::read(path, LARGEST).inspect_err(|error| file::skipped(path, error)).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     let leader = leader_in(&text)?;
-    let start = process::start_time(leader).filter(|_| process::is_init(leader));
+    let start = process::start_time(leader).filter(|_| process::is_first_below(leader));
     // The pid may be another container's by now. A unit's name has no characters to escape but the backslash.
     let unit = value_in(&text, "SCOPE").map(|unit| unit.replace("\\\\", "\\"));
     let start = start.filter(|_| unit.as_ref().is_none_or(|unit| is_in_unit(leader, unit)));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::oci::DEFAULT_PATH;
-use super::{Runtime, cgroup, supervisor};
+use super::{Runtime, cgroup};
 use crate::container::{Container, Network, Source, State, is_made_up};
 use crate::file;
 
@@ -71,17 +71,28 @@ fn is_unit_of(unit: &str, id: &str) -> bool {
     unit.strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with(['-', ':', '.']))
 }
 
-/// The first of the process's pid namespace, which is below ours.
-pub(crate) fn is_init(pid: i32) -> bool {
-    let status = file::read(&of(pid, "status"), LARGEST).unwrap_or_default();
-    is_first(&String::from_utf8_lossy(&status))
+/// The first process of a pid namespace directly below ours: not that of a container within a container.
+pub(crate) fn is_first_below(pid: i32) -> bool {
+    let depth = |pid: &str| Some(status(pid, "NSpid:")?.split_ascii_whitespace().count());
+    let pid = pid.to_string();
+    let last = status(&pid, "NSpid:").is_some_and(|numbers| numbers.split_ascii_whitespace().last() == Some("1"));
+    last && depth("self").is_some_and(|own| depth(&pid) == Some(own + 1))
 }
 
-/// Whether `/proc/PID/status` gives the process the number 1 in a namespace below ours.
-pub(crate) fn is_first(status: &str) -> bool {
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-    let numbers: Vec<_> = numbers.split_ascii_whitespace().collect();
-    numbers.len() > 1 && numbers.last() == Some(&"1")
+/// The process's parent.
+pub(crate) fn parent(pid: i32) -> Option<i32> {
+    status(&pid.to_string(), "PPid:")?.trim().parse().ok().filter(|parent| *parent > 0)
+}
+
+/// A line of `/proc/PID/status`, proc_pid_status(5).
+pub(crate) fn status(pid: &str, key: &str) -> Option<String> {
+    let status = file::read(&Path::new("/proc").join(pid).join("status"), LARGEST).ok()?;
+    line_of(&String::from_utf8_lossy(&status), key).map(str::to_owned)
+}
+
+/// What follows a key at the beginning of a line.
+pub(crate) fn line_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(key))
 }
 
 /// A file of the process.
@@ -116,7 +127,7 @@ pub(crate) fn search(word: &str) -> Vec<Container> {
         let Some((runtime, id)) = cgroup_paths(&text).find_map(owned) else { continue };
         let known = found.iter().find(|container| container.id == id);
         // Of all processes in the cgroup the one that was first, and not in a container within the container.
-        if known.is_none() && supervisor::is_first_below(pid) {
+        if known.is_none() && is_first_below(pid) {
             // One that is not believed does not stand before one that is.
             found.extend(Some(bare(runtime, &id, pid)).filter(|container| container.start.is_some()));
         }
@@ -172,7 +183,7 @@ mod tests {
         assert_eq!(start_field("7 (x"), None);
         assert_eq!(start_field(""), None);
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(start_time(own).is_some() && !is_init(own));
+        assert!(start_time(own).is_some() && !is_first_below(own));
     }
 
     #[test]

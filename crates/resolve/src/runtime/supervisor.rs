@@ -26,27 +26,16 @@ pub(crate) fn first_child(supervisor: i32) -> Option<(i32, u64)> {
     let children = file::read(&process::of(supervisor, &format!("task/{supervisor}/children")), LARGEST).ok()?;
     let children = String::from_utf8_lossy(&children);
     let mut pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
-    let found = pids.find(|pid| is_first_below(*pid)).and_then(|pid| Some((pid, process::start_time(pid)?)))?;
+    let found =
+        pids.find(|pid| process::is_first_below(*pid)).and_then(|pid| Some((pid, process::start_time(pid)?)))?;
     // Still the same supervisor, and so its children.
     (process::start_time(supervisor) == Some(before)).then_some(found)
 }
 
-/// The first process of a pid namespace directly below ours: not that of a container within a container.
-pub(crate) fn is_first_below(pid: i32) -> bool {
-    let depth = |pid: &str| Some(status(pid, "NSpid:")?.split_ascii_whitespace().count());
-    let pid = pid.to_string();
-    let last = status(&pid, "NSpid:").is_some_and(|numbers| numbers.split_ascii_whitespace().last() == Some("1"));
-    last && depth("self").is_some_and(|own| depth(&pid) == Some(own + 1))
-}
-
-/// The process's parent.
-pub(crate) fn parent(pid: i32) -> Option<i32> {
-    status(&pid.to_string(), "PPid:")?.trim().parse().ok().filter(|parent| *parent > 0)
-}
-
 fn is_root(pid: i32) -> bool {
     // The real, effective, saved and file system's user.
-    status(&pid.to_string(), "Uid:").is_some_and(|users| users.split_ascii_whitespace().all(|user| user == "0"))
+    process::status(&pid.to_string(), "Uid:")
+        .is_some_and(|users| users.split_ascii_whitespace().all(|user| user == "0"))
 }
 
 /// Whether the process is in the same namespace of this kind as we are.
@@ -66,13 +55,6 @@ fn identity(path: &Path) -> Option<(u32, u32, u64)> {
     Some((found.stx_dev_major, found.stx_dev_minor, found.stx_ino))
 }
 
-/// A line of `/proc/PID/status`, proc_pid_status(5).
-fn status(pid: &str, key: &str) -> Option<String> {
-    let status = file::read(&Path::new("/proc").join(pid).join("status"), LARGEST).ok()?;
-    let status = String::from_utf8_lossy(&status);
-    status.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +62,7 @@ mod tests {
     #[test]
     fn we_are_no_container_and_have_a_parent() {
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(!is_first_below(own) && parent(own).is_some());
+        assert!(!process::is_first_below(own) && process::parent(own).is_some());
         assert_eq!(is_trusted(own), rustix::process::geteuid().is_root());
         assert!(!is_trusted(0) && first_child(own).is_none());
     }
