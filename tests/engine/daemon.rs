@@ -101,7 +101,9 @@ fn silence_is_waited_for_as_long_as_was_said() -> Result<()> {
         assert_refused(
             &output,
             &format!("cannot ask Docker at {socket} (-H): no answer in {shown}"),
-            &format!("the engine hangs; --timeout waits longer than {hint}, and -t PID does without it"),
+            &format!(
+                "the engine hangs; --state-root DIR goes by what it left there, --timeout waits longer than {hint}"
+            ),
         );
     }
     let (taken, output) = within(Duration::from_secs(4), || run(["-H", &host, "--net", "web", "true"]))?;

@@ -1,10 +1,12 @@
 //! podman beside cnsenter: through its service where one runs, by its state where none does, which is its normal case;
 //! its pods by the names that people give them.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use testbed::podman::{Container, Pod, Service, podman};
 use testbed::{ns, output, wait};
 
@@ -147,5 +149,29 @@ fn a_record_whose_process_ended_says_so() -> Result<()> {
     let message = format!("container copied is not running: its recorded pid {pid} is gone");
     assert!(output.stderr.starts_with(&format!("cnsenter: {message}\nhint: ")), "{output:?}");
     assert_eq!(output.code, Some(OWN));
+    Ok(())
+}
+
+#[test]
+fn what_is_waited_for_is_entered_when_it_runs_with_and_without_the_service() -> Result<()> {
+    let service = Service::start()?;
+    for by_service in [true, false] {
+        let web = Container::create(&[], &["sleep", "1000"])?;
+        let mut command =
+            cnsenter([&["-v", "--wait=60s", "--net", &format!("podman://{}", web.name())], &NET[..]].concat());
+        if by_service {
+            command.env("CONTAINER_HOST", format!("unix://{}", service.socket().display()));
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut said = BufReader::new(child.stderr.take().context("no stderr")?).lines();
+        let waits = |line: &std::io::Result<String>| line.as_ref().is_ok_and(|line| line.contains("waiting for "));
+        assert!(said.any(|line| waits(&line)), "it does not wait");
+        web.podman(&["start"])?;
+        let rest: Vec<_> = said.map_while(std::io::Result::ok).collect();
+        // The service tells of the start: it is not asked again and again.
+        assert!(!rest.iter().any(|line| line.contains("nobody tells of")), "{rest:#?}");
+        let output = child.wait_with_output()?;
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), web.exec(&NET)?, "{by_service}: {rest:#?}");
+    }
     Ok(())
 }

@@ -92,7 +92,7 @@ fn engine(runtime: Runtime, failure: &EngineFailure, args: &Args, words: &[OsStr
         EngineFailure::Forbidden => sudo(words),
         EngineFailure::Refused => format!("the engine is not running: systemctl status {}", runtime.scheme()),
         EngineFailure::Silent(_) => format!(
-            "the engine hangs; --timeout waits longer than {}, and -t PID does without it",
+            "the engine hangs; --state-root DIR goes by what it left there, --timeout waits longer than {}",
             humantime::format_duration(args.timeout)
         ),
         EngineFailure::Status { .. } | EngineFailure::Garbage(_) | EngineFailure::Other(_) => {
