@@ -81,9 +81,7 @@ impl Search<'_> {
                 if let Some(container) = self.of_docker(found)? {
                     return Ok(container);
                 }
-                if !self.docker_alone() {
-                    self.said(Runtime::Docker, format!("{} knows no such container", docker.origin()));
-                }
+                self.said(Runtime::Docker, format!("{} knows no such container", docker.origin()));
                 self.docker = Some(docker);
                 None
             }
@@ -292,7 +290,7 @@ impl Search<'_> {
         {
             return Err(error);
         }
-        if self.asked.is_empty() && !self.docker_alone() {
+        if self.asked.is_empty() {
             return Err(Error::Absent(self.reference.runtime().unwrap_or(Runtime::Docker)));
         }
         // Only now: a list takes longer than an answer, and may hang where that does not.
