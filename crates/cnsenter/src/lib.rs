@@ -85,9 +85,11 @@ fn act(args: &Args) -> Result<(), Failure> {
     for notice in &planned.notices {
         exit::notice(notice);
     }
-    let container = || resolved.container().cloned().map(Box::new);
-    let failed = |error| Failure::NotEntered { error, container: container() };
-    match enter::enter(&planned.plan, &planned.command, opened).map_err(failed)? {}
+    match enter::enter(&planned.plan, &planned.command, opened).map_err(|error| not_entered(error, &resolved))? {}
+}
+
+fn not_entered(error: enter::Error, resolved: &Resolved) -> Failure {
+    Failure::NotEntered { error, container: resolved.container().cloned().map(Box::new) }
 }
 
 /// Finds the target, decides, and holds what there is to join; nothing is held where the plan is only to be shown.
@@ -99,7 +101,7 @@ fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, O
     }
     match Opened::open(&planned.plan, &planned.command) {
         Ok(opened) => Ok((planned, resolved, Some(opened))),
-        Err(error) => Err(Failure::NotEntered { error, container: resolved.container().cloned().map(Box::new) }),
+        Err(error) => Err(not_entered(error, &resolved)),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::Runtime;
 use crate::container::{Container, Elsewhere, Pod, Source, State};
 use crate::endpoint::{Endpoint, Origin};
 use crate::error::{Error, Failure};
-use crate::runtime::{docker, oci, process};
+use crate::runtime::{docker, oci, process, storage};
 use crate::wanted::Wanted;
 
 /// How many containers with the same labels are asked for one by one.
@@ -41,8 +41,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Connects: what fails here is told by the system's own words, and the socket says who listens. The executor must
-    /// be there already.
+    /// Connects: what fails here is told by the system's own words, and the socket says who listens.
     pub(crate) fn open(
         runtime: Runtime,
         endpoint: Endpoint,
@@ -105,7 +104,7 @@ impl Engine {
     async fn infra_of_pod(&self, pod: &str) -> Result<Vec<Container>, Error> {
         // Where there is no such pod, podman's answer is an error of its own.
         let mut members = self.list("pod", &[pod.to_owned()]).await.unwrap_or_default();
-        members.retain(|(_, name)| name.ends_with("-infra"));
+        members.retain(|(_, name)| name.ends_with(storage::INFRA));
         let of_pod = Some(Pod { namespace: None, name: pod.to_owned(), container: None });
         let infra = self.inspect_all(members).await?;
         Ok(infra.into_iter().map(|container| Container { pod: of_pod.clone(), ..container }).collect())
@@ -142,8 +141,8 @@ impl Engine {
         Ok(self.list("", &[]).await?.into_iter().map(|(_, name)| name).collect())
     }
 
-    /// Waits until `end` for the event of the container's start, or of its removal, of which those since `since` count. Whether there was
-    /// one: an engine that goes away tells of none.
+    /// Waits until `end` for the event of the container's start, or of its removal, of which those since `since` count.
+    /// Whether there was one: an engine that goes away tells of none.
     pub(crate) async fn started(&self, id: &str, name: &str, since: SystemTime, end: Instant) -> bool {
         let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let since = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());

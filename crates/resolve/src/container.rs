@@ -1,4 +1,5 @@
-//! What a runtime reports of a container, as plain data. How engines are asked belongs in `api.rs`, what they left on disk in `runtime/`.
+//! What a runtime reports of a container, as plain data. How engines are asked belongs in `api.rs`, what they left on disk
+//! in `runtime/`.
 
 use std::path::PathBuf;
 

@@ -90,6 +90,15 @@ impl Reference {
         }
     }
 
+    /// Whether a container of this runtime may be meant: pods are run by those that know images.
+    pub(crate) fn may_be_of(&self, runtime: Runtime) -> bool {
+        match (self.runtime(), self) {
+            (Some(only), _) => only == runtime,
+            (None, Self::Pod { .. }) => !matches!(runtime, Runtime::Lxc | Runtime::Nspawn),
+            _ => true,
+        }
+    }
+
     /// The only runtime to ask.
     pub fn runtime(&self) -> Option<Runtime> {
         match self {

@@ -70,6 +70,11 @@ impl Roots {
         roots
     }
 
+    /// All that apply, wherever the engine is that people mean.
+    pub(crate) fn of_settings(settings: &Settings) -> Self {
+        Self::of(settings, settings.endpoint().ok().as_ref())
+    }
+
     fn add_docker(&mut self, settings: &Settings, socket: &str) {
         let rootless = settings.runtime_folder.as_ref().filter(|run| run.join("docker.sock") == Path::new(socket));
         if let Some(run) = rootless {

@@ -10,6 +10,7 @@ use crate::container::{Container, Network, Source, State};
 use crate::endpoint::Settings;
 use crate::error::{Candidate, Error, Unknown};
 use crate::reference::Reference;
+use crate::roots::Roots;
 use crate::runtime::process;
 use crate::search;
 
@@ -174,7 +175,7 @@ fn of_container(container: Container, settings: &Settings, start: Instant) -> Re
                 let settings = &Settings { timeout, ..settings.clone() };
                 // An engine that did not answer is not asked again.
                 let known = match owner.source {
-                    Source::State { .. } => search::by_state(&other, &owner, settings)?,
+                    Source::State { .. } => search::by_state(&other, &owner, &Roots::of_settings(settings))?,
                     Source::Engine { .. } => None,
                 };
                 owner = match known {

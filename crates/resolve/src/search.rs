@@ -1,6 +1,7 @@
 //! Who is asked for a name, in which order and for how long: Docker first, the other runtimes when it does not know the
 //! name, what they left on disk when they do not answer. What each of them says is read elsewhere.
 
+use std::cell::LazyCell;
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,7 +36,6 @@ struct Search<'a> {
     /// search, before anything is joined.
     executor: tokio::runtime::Runtime,
     asked: Vec<Asked>,
-    names: Vec<String>,
     /// Docker's engine, which answered.
     docker: Option<Engine>,
     /// Why Docker did not answer.
@@ -55,7 +55,6 @@ pub(crate) fn find(reference: &Reference, settings: &Settings) -> Result<Contain
         deadline: now.checked_add(settings.timeout).unwrap_or(now),
         executor: executor()?,
         asked: Vec::new(),
-        names: Vec::new(),
         looked: Vec::new(),
         docker: None,
         unasked: None,
@@ -73,8 +72,10 @@ impl Search<'_> {
         };
         // Connecting says at once whether anybody listens.
         let docker = endpoint.clone().map(|endpoint| self.open(Runtime::Docker, endpoint));
+        // Not read before somebody has to go by them, and once.
+        let settings = self.settings;
+        let roots = LazyCell::new(|| Roots::of(settings, endpoint.as_ref()));
         let (of_docker, of_podman) = self.ask(docker.as_ref().and_then(|docker| docker.as_ref().ok()));
-        let roots = || Roots::of(self.settings, endpoint.as_ref());
 
         let mut trouble = match (docker, of_docker) {
             (Some(Ok(docker)), Some(Ok(found))) => {
@@ -87,7 +88,8 @@ impl Search<'_> {
             }
             (Some(Err(error)), _) | (Some(_), Some(Err(error))) => {
                 self.unasked = Some(error.to_string());
-                match self.by_state(Runtime::Docker, &roots(), Some(&error))? {
+                let found = self.state(Runtime::Docker, &roots, Some(&error));
+                match self.choose(found)? {
                     Some(container) => return Ok(container),
                     // Looked through by its state, it has said all that it could.
                     None => (!self.looked.contains(&Runtime::Docker)).then_some(error),
@@ -98,7 +100,7 @@ impl Search<'_> {
         if let Some(error) = trouble.take_if(|_| self.docker_alone()) {
             return Err(error);
         }
-        let found = self.others(of_podman, &roots())?;
+        let found = self.others(of_podman, &roots)?;
         let elsewhere = match self.choose(found)? {
             Some(container) => Some(container),
             None => self.last_resort()?,
@@ -111,21 +113,16 @@ impl Search<'_> {
             }
             return Ok(container);
         }
-        self.not_found(trouble, &roots())
+        self.not_found(trouble, &roots)
     }
 
     /// Whether this runtime may know what is wanted.
     fn asks(&self, runtime: Runtime) -> bool {
-        match (self.reference.runtime(), self.reference) {
-            (Some(only), _) => only == runtime,
-            _ if self.settings.names_docker() => runtime == Runtime::Docker,
-            (None, Reference::Pod { .. }) => !matches!(runtime, Runtime::Lxc | Runtime::Nspawn),
-            _ => true,
-        }
+        let anybody = self.reference.runtime().is_some() || !self.settings.names_docker();
+        self.reference.may_be_of(runtime) && (anybody || runtime == Runtime::Docker)
     }
 
     fn open(&self, runtime: Runtime, endpoint: Endpoint) -> Result<Engine, Error> {
-        let _inside = self.executor.enter();
         Engine::open(runtime, endpoint, self.settings.timeout, self.deadline)
     }
 
@@ -170,7 +167,7 @@ impl Search<'_> {
             Err(error) => return Some(Err(error)),
         };
         for endpoint in endpoints {
-            let answer = match Engine::open(Runtime::Podman, endpoint, self.settings.timeout, self.deadline) {
+            let answer = match self.open(Runtime::Podman, endpoint) {
                 Ok(podman) => podman.find(&self.wanted).await,
                 Err(error) => Err(error),
             };
@@ -184,17 +181,7 @@ impl Search<'_> {
         last
     }
 
-    /// Looks at what the runtime left on disk, since it could not be asked.
-    fn by_state(
-        &mut self,
-        runtime: Runtime,
-        roots: &Roots,
-        reason: Option<&Error>,
-    ) -> Result<Option<Container>, Error> {
-        let found = self.state(runtime, roots, reason);
-        self.choose(found)
-    }
-
+    /// What the runtime left on disk that fits; with the reason where it could not be asked.
     fn state(&mut self, runtime: Runtime, roots: &Roots, reason: Option<&Error>) -> Vec<Container> {
         let Some(mut report) = runtime::state(runtime, roots, &self.wanted) else { return Vec::new() };
         if report.could_look() {
@@ -284,7 +271,7 @@ impl Search<'_> {
     }
 
     /// The error that says who was asked, and what comes near.
-    fn not_found(mut self, trouble: Option<Error>, roots: &Roots) -> Result<Container, Error> {
+    fn not_found(self, trouble: Option<Error>, roots: &Roots) -> Result<Container, Error> {
         if let Some(error) = trouble
             && (self.asked.is_empty() || !is_absence(&error))
         {
@@ -295,18 +282,18 @@ impl Search<'_> {
         }
         // Only now: a list takes longer than an answer, and may hang where that does not.
         let docker = self.docker.as_ref().map(|docker| self.executor.block_on(docker.names()));
-        let answered = matches!(docker, Some(Ok(_)));
-        self.names.extend(docker.and_then(Result::ok).unwrap_or_default());
+        let by_docker = docker.and_then(Result::ok);
+        let answered = by_docker.is_some();
         let by_state = |runtime: &Runtime| self.asks(*runtime) && !(answered && *runtime == Runtime::Docker);
         let of_state = Runtime::ALL.into_iter().filter(by_state);
         let reports = of_state.filter_map(|runtime| runtime::state(runtime, roots, &Wanted::All)).collect::<Vec<_>>();
-        self.names.extend(reports.into_iter().flat_map(|report| report.containers).map(|container| container.name));
+        let by_state = reports.into_iter().flat_map(|report| report.containers).map(|container| container.name);
         let word = match self.reference {
             Reference::Name { name, .. } => name,
             Reference::Pod { pod, container, .. } => container.as_ref().unwrap_or(pod),
             Reference::Service { service, .. } => service,
         };
-        let similar = report::nearest(word, std::mem::take(&mut self.names).into_iter());
+        let similar = report::nearest(word, by_docker.into_iter().flatten().chain(by_state));
         let Self { reference, asked, unasked, .. } = self;
         let unknown = Unknown { reference: reference.clone(), similar, folder: None, asked, unasked };
         Err(Error::NoSuchContainer(Box::new(unknown)))
@@ -342,7 +329,6 @@ pub(crate) fn started(
     let deadline = now.checked_add(settings.timeout).unwrap_or(now);
     let Ok(executor) = executor() else { return };
     for endpoint in engines {
-        let _inside = executor.enter();
         if let Ok(engine) = Engine::open(container.runtime, endpoint, settings.timeout, deadline)
             && executor.block_on(engine.started(&container.id, &container.name, since, end))
         {
@@ -357,11 +343,10 @@ pub(crate) fn started(
 pub(crate) fn by_state(
     reference: &Reference,
     container: &Container,
-    settings: &Settings,
+    roots: &Roots,
 ) -> Result<Option<Container>, Error> {
-    let endpoint = settings.endpoint().ok();
     let wanted = Wanted::from(reference);
-    let report = runtime::state(container.runtime, &Roots::of(settings, endpoint.as_ref()), &wanted);
+    let report = runtime::state(container.runtime, roots, &wanted);
     let mut found = report.map(|report| report.containers).unwrap_or_default();
     found.iter_mut().for_each(|found| found.source = container.source.clone());
     report::choose(&wanted, &reference.to_string(), found)

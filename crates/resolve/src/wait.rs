@@ -82,12 +82,9 @@ fn may_appear(reference: &Reference) -> bool {
 /// are not there to be asked a hundred times a second.
 fn until_it_appears(reference: &Reference, settings: &Settings, end: Instant) {
     let again = Instant::now().checked_add(ASK_AGAIN).map_or(end, |again| again.min(end));
-    let roots = Roots::of(settings, settings.endpoint().ok().as_ref());
+    let roots = Roots::of_settings(settings);
     let wanted = Wanted::from(reference);
-    let may_know = |runtime: &Runtime| match reference.runtime() {
-        Some(only) => only == *runtime,
-        None => !matches!(runtime, Runtime::Lxc | Runtime::Nspawn),
-    };
+    let may_know = |runtime: &Runtime| reference.may_be_of(*runtime);
     let appeared = || {
         let mut reports =
             Runtime::ALL.into_iter().filter(may_know).filter_map(|it| runtime::state(it, &roots, &wanted));
@@ -110,8 +107,9 @@ fn by_state(
     settings: &Settings,
     end: Instant,
 ) -> Result<Option<Container>, Error> {
+    let roots = Roots::of_settings(settings);
     while Instant::now() < end {
-        if let Some(now) = search::by_state(reference, found, settings)?.filter(Container::runs) {
+        if let Some(now) = search::by_state(reference, found, &roots)?.filter(Container::runs) {
             return Ok(Some(now));
         }
         std::thread::sleep(INTERVAL);

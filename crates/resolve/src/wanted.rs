@@ -5,6 +5,7 @@ use std::fmt;
 use crate::Reference;
 use crate::container::{Container, Pod, Service, Source, is_made_up};
 use crate::file;
+use crate::runtime::storage;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ fn rank_of_name(word: &str, container: &Container) -> Option<Rank> {
     // after the beginning of the pod's ID. On disk there is no more of their names than the host's.
     let pod = container.pod.as_ref().filter(|pod| pod.namespace.is_none());
     let by_host_name = pod.is_some_and(|pod| pod.name == word) && matches!(container.source, Source::State { .. });
-    let id_of_pod = || container.name.strip_suffix("-infra").is_some_and(|begins| word.starts_with(begins));
+    let id_of_pod = || container.name.strip_suffix(storage::INFRA).is_some_and(|begins| word.starts_with(begins));
     let pod = pod.is_some_and(|pod| (pod.name == word && !by_host_name) || id_of_pod());
     // An ID that a person chose is a name, and names match whole.
     if container.id == word && is_made_up(word) {

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::oci::{Bundle, Init, Record};
-use super::{Runtime, storage};
-use crate::container::{Container, Source, State};
+use super::{Runtime, oci, storage};
+use crate::container::{Container, State};
 use crate::file;
 use crate::report::Report;
 use crate::roots::Roots;
@@ -61,22 +61,10 @@ fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Con
     // Not every runtime that a shim runs is runc, or keeps its records there.
     let noted = || storage::noted(&root.join(TASKS).join(&namespace).join(&id).join("init.pid"), &id);
     let init = record.map(|record| record.init(&id)).or_else(noted);
-    let Init { state, pid, start } = init.unwrap_or(Init { state: State::Stopped, pid: None, start: None });
-    let name = name(bundle);
-    Container {
-        runtime: Runtime::Containerd,
-        namespace: Some(namespace),
-        name: name.unwrap_or_else(|| id.clone()),
-        id,
-        pid,
-        start,
-        state,
-        network: bundle.network(),
-        env: bundle.env(),
-        pod: bundle.pod(),
-        service: bundle.service(),
-        source: Source::State { folder: root.to_owned(), instead_of: None },
-    }
+    let init = init.unwrap_or(Init::none(State::Stopped));
+    let container = oci::container(Runtime::Containerd, id, init, bundle, root);
+    let name = name(bundle).unwrap_or_else(|| container.name.clone());
+    Container { namespace: Some(namespace), name, ..container }
 }
 
 /// What a container's annotations call it: its name in its pod, the pod's where it is the sandbox, nerdctl's.

@@ -145,16 +145,15 @@ fn running(recorded: &Recorded, init: Init) -> Init {
 /// There is Docker's word alone: a runtime without records, or a machine that was started anew.
 fn without_record(recorded: &Recorded, id: &str) -> Init {
     let claimed = (recorded.running || recorded.paused) && recorded.pid > 0;
-    let none = |state| Init { state, pid: None, start: None };
     if !claimed {
-        return none(ended(recorded));
+        return Init::none(ended(recorded));
     }
     match process::start_in_cgroup(recorded.pid, id) {
         Some(start) => {
             let state = if recorded.paused { State::Paused } else { State::Running };
             Init { state, pid: Some(recorded.pid), start: Some(start) }
         }
-        None => none(State::Gone { pid: recorded.pid }),
+        None => Init::none(State::Gone { pid: recorded.pid }),
     }
 }
 

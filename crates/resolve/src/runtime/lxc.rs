@@ -3,9 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::oci::DEFAULT_PATH;
 use super::{Runtime, cgroup, process, supervisor};
-use crate::container::{Container, Network, Source, State};
+use crate::container::Container;
 use crate::file;
 use crate::report::Report;
 use crate::roots::Roots;
@@ -118,7 +117,7 @@ fn by_monitor(root: &Path, name: &str, wanted: &Wanted<'_>) -> Option<(i32, u64)
 
 /// What a process calls itself, if it is a monitor.
 fn title(pid: i32) -> Option<(PathBuf, String)> {
-    let line = file::read(&process::of(pid, "cmdline"), file::LARGEST).ok()?;
+    let line = process::read(pid, "cmdline").ok()?;
     title_in(&line)
 }
 
@@ -172,20 +171,9 @@ fn first_process(payload: &Path, name: &str) -> Option<(i32, u64)> {
 }
 
 fn container(name: &str, init: Option<(i32, u64)>, folder: &Path) -> Container {
-    Container {
-        runtime: Runtime::Lxc,
-        namespace: None,
-        id: name.to_owned(),
-        name: name.to_owned(),
-        pid: init.map(|(pid, _)| pid),
-        start: init.map(|(_, start)| start),
-        state: if init.is_some() { State::Running } else { State::Stopped },
-        network: Network::None,
-        env: [DEFAULT_PATH, "HOME=/root", "container=lxc"].map(str::to_owned).to_vec(),
-        pod: None,
-        service: None,
-        source: Source::State { folder: folder.to_owned(), instead_of: None },
-    }
+    let mut container = process::container(Runtime::Lxc, name, init, folder);
+    container.env.push("container=lxc".to_owned());
+    container
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::oci::DEFAULT_PATH;
 use super::{Runtime, cgroup, process, supervisor};
-use crate::container::{Container, Network, Source, State};
+use crate::container::{Container, State};
 use crate::file;
 use crate::report::Report;
 use crate::wanted::Wanted;
@@ -20,7 +19,7 @@ const TRACE: &str = "/run/systemd/nspawn";
 /// The program, as the kernel cuts its name off.
 const PROGRAM: &[u8] = b"systemd-nspawn";
 
-/// A command line or machine file larger than this, in bytes, is none.
+/// A machine file larger than this, in bytes, is none.
 const LARGEST: u64 = 1 << 20;
 
 /// Every registered machine that may be what is wanted.
@@ -77,9 +76,8 @@ fn value_in<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 /// Whether the process is in a cgroup of this unit.
 fn is_in_unit(pid: i32, unit: &str) -> bool {
-    let text = file::read(&process::of(pid, "cgroup"), LARGEST).unwrap_or_default();
     let in_it = |path: &str| path.split('/').any(|part| part == unit) && cgroup::is_made_by_us(path, unit);
-    process::cgroup_paths(&String::from_utf8_lossy(&text)).any(in_it)
+    process::cgroup_paths(&process::cgroup(pid)).any(in_it)
 }
 
 /// The machines whose nspawn nobody was told of. It looks at all processes, so that this is for when nobody else knows
@@ -91,11 +89,11 @@ pub(crate) fn search(wanted: &Wanted<'_>) -> Vec<Container> {
     let mut found: Vec<Container> = Vec::new();
     let mut doubled = Vec::new();
     for pid in process::all() {
-        let comm = file::read(&process::of(pid, "comm"), LARGEST).unwrap_or_default();
+        let comm = process::read(pid, "comm").unwrap_or_default();
         if comm.trim_ascii_end() != PROGRAM {
             continue;
         }
-        let line = file::read(&process::of(pid, "cmdline"), LARGEST).unwrap_or_default();
+        let line = process::read(pid, "cmdline").unwrap_or_default();
         let Some(name) = name_on(&line) else { continue };
         if !wanted.may_be(&name, b"") {
             continue;
@@ -185,20 +183,9 @@ pub(crate) fn name_on(line: &[u8]) -> Option<String> {
 }
 
 fn machine(name: &str, init: Option<(i32, u64)>, state: State, folder: &str) -> Container {
-    Container {
-        runtime: Runtime::Nspawn,
-        namespace: None,
-        id: name.to_owned(),
-        name: name.to_owned(),
-        pid: init.map(|(pid, _)| pid),
-        start: init.map(|(_, start)| start),
-        state,
-        network: Network::None,
-        env: [DEFAULT_PATH, "HOME=/root", "container=systemd-nspawn"].map(str::to_owned).to_vec(),
-        pod: None,
-        service: None,
-        source: Source::State { folder: folder.into(), instead_of: None },
-    }
+    let mut machine = process::container(Runtime::Nspawn, name, init, Path::new(folder));
+    machine.env.push("container=systemd-nspawn".to_owned());
+    Container { state, ..machine }
 }
 
 #[cfg(test)]

@@ -72,6 +72,13 @@ struct Namespace {
     path: Option<PathBuf>,
 }
 
+impl Init {
+    /// There is no process to enter.
+    pub(crate) fn none(state: State) -> Self {
+        Self { state, pid: None, start: None }
+    }
+}
+
 impl Record {
     /// The record of a container in `folder`; `None` where there is none.
     pub(crate) fn read(folder: &Path) -> Option<Self> {
@@ -94,7 +101,7 @@ impl Record {
         // Made and not started: the runtime itself waits in there for the word to go on.
         let waits = self.folder.join("exec.fifo").exists() || self.status.as_deref() == Some("created");
         let Some(pid) = pid else {
-            return Init { state: if waits { State::Created } else { State::Stopped }, pid: None, start: None };
+            return Init::none(if waits { State::Created } else { State::Stopped });
         };
         let start = self.start.filter(|start| *start > 0);
         let alive = match start {
@@ -103,7 +110,7 @@ impl Record {
             None => process::start_in_cgroup(pid, id),
         };
         match alive {
-            Some(_) if waits => Init { state: State::Created, pid: None, start: None },
+            Some(_) if waits => Init::none(State::Created),
             Some(start) => Init { state: State::Running, pid: Some(pid), start: Some(start) },
             None => Init { state: State::Gone { pid }, pid: None, start },
         }
@@ -192,6 +199,25 @@ fn is_of_engine(bundle: &Path) -> bool {
     parts().any(|part| part.ends_with("-containers") || part.starts_with("io.containerd.runtime"))
 }
 
+/// A container by its process and its bundle. Of names nothing is said but the ID.
+pub(super) fn container(runtime: Runtime, id: String, init: Init, bundle: &Bundle, folder: &Path) -> Container {
+    let Init { state, pid, start } = init;
+    Container {
+        runtime,
+        namespace: None,
+        name: id.clone(),
+        id,
+        pid,
+        start,
+        state,
+        network: bundle.network(),
+        env: bundle.env(),
+        pod: bundle.pod(),
+        service: bundle.service(),
+        source: Source::State { folder: folder.to_owned(), instead_of: None },
+    }
+}
+
 /// Containers that were run by hand, or by a tool that nobody told us of.
 pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();
@@ -216,22 +242,8 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
             }
             report.looked_in(root);
             report.passed();
-            let Init { state, pid, start } = record.init(&id);
-            let bundle = Bundle::read(&bundle);
-            report.add(Container {
-                runtime: Runtime::Oci,
-                namespace: None,
-                name: id.clone(),
-                id,
-                pid,
-                start,
-                state,
-                network: bundle.network(),
-                env: bundle.env(),
-                pod: bundle.pod(),
-                service: bundle.service(),
-                source: Source::State { folder: root.clone(), instead_of: None },
-            });
+            let init = record.init(&id);
+            report.add(container(Runtime::Oci, id, init, &Bundle::read(&bundle), root));
         }
     }
     report.if_anything()

@@ -2,6 +2,7 @@
 //! last resort, since it costs the more the busier the host is, and finds IDs, not names.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::oci::DEFAULT_PATH;
@@ -17,7 +18,7 @@ const SHORTEST: usize = 12;
 
 /// When the process started, in clock ticks since boot: field 22 of `/proc/PID/stat`, proc_pid_stat(5).
 pub(crate) fn start_time(pid: i32) -> Option<u64> {
-    let stat = file::read(&of(pid, "stat"), LARGEST).ok()?;
+    let stat = read(pid, "stat").ok()?;
     start_field(&String::from_utf8_lossy(&stat))
 }
 
@@ -38,8 +39,9 @@ pub(crate) fn start_in_cgroup(pid: i32, id: &str) -> Option<u64> {
     (in_it && start_time(pid) == Some(before)).then_some(before)
 }
 
-fn cgroup(pid: i32) -> String {
-    let bytes = file::read(&of(pid, "cgroup"), LARGEST).unwrap_or_default();
+/// The lines of cgroups(7) of the process; none where it cannot be read.
+pub(crate) fn cgroup(pid: i32) -> String {
+    let bytes = read(pid, "cgroup").unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -95,7 +97,12 @@ pub(crate) fn line_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(key))
 }
 
-/// A file of the process.
+/// A file of the process, of at most a bound that no real one reaches.
+pub(crate) fn read(pid: i32, name: &str) -> io::Result<Vec<u8>> {
+    file::read(&of(pid, name), LARGEST)
+}
+
+/// The path of a file of the process.
 pub(crate) fn of(pid: i32, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{name}"))
 }
@@ -129,7 +136,10 @@ pub(crate) fn search(word: &str) -> Vec<Container> {
         // Of all processes in the cgroup the one that was first, and not in a container within the container.
         if known.is_none() && is_first_below(pid) {
             // One that is not believed does not stand before one that is.
-            found.extend(Some(bare(runtime, &id, pid)).filter(|container| container.start.is_some()));
+            found.extend(start_in_cgroup(pid, &id).map(|start| {
+                let container = container(runtime, &id, Some((pid, start)), Path::new("/proc"));
+                Container { name: container.short_id().to_owned(), ..container }
+            }));
         }
     }
     found
@@ -153,21 +163,21 @@ pub(crate) fn owner(path: &str, word: &str) -> Option<(Runtime, String)> {
     id.starts_with(word).then(|| (runtime, id.to_owned()))
 }
 
-/// A container of which only a process is known.
-fn bare(runtime: Runtime, id: &str, pid: i32) -> Container {
+/// A container of which nothing is known but its first process, if that.
+pub(crate) fn container(runtime: Runtime, id: &str, init: Option<(i32, u64)>, folder: &Path) -> Container {
     Container {
         runtime,
         namespace: None,
         id: id.to_owned(),
-        name: id.get(..12).unwrap_or(id).to_owned(),
-        pid: Some(pid),
-        start: start_in_cgroup(pid, id),
-        state: State::Running,
+        name: id.to_owned(),
+        pid: init.map(|(pid, _)| pid),
+        start: init.map(|(_, start)| start),
+        state: if init.is_some() { State::Running } else { State::Stopped },
         network: Network::None,
-        env: vec![DEFAULT_PATH.to_owned(), "HOME=/root".to_owned()],
+        env: [DEFAULT_PATH, "HOME=/root"].map(str::to_owned).to_vec(),
         pod: None,
         service: None,
-        source: Source::State { folder: PathBuf::from("/proc"), instead_of: None },
+        source: Source::State { folder: folder.to_owned(), instead_of: None },
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::oci::{Bundle, Init, Record};
-use super::{Runtime, process};
-use crate::container::{Container, Pod, Source, State};
+use super::{Runtime, oci, process};
+use crate::container::{Container, Pod, State};
 use crate::file;
 use crate::report::Report;
 use crate::roots::Roots;
@@ -17,7 +17,7 @@ use crate::wanted::Wanted;
 const LARGEST_LIST: u64 = 8 << 20;
 
 /// podman calls the container whose namespaces a pod shares by the beginning of the pod's ID and this.
-const INFRA: &str = "-infra";
+pub(crate) const INFRA: &str = "-infra";
 
 /// A line of `containers.json`.
 #[derive(Deserialize)]
@@ -72,39 +72,35 @@ fn container(runtime: Runtime, id: String, names: &[String], folders: &[PathBuf]
     let userdata = || folders.iter().map(|folder| folder.join(&id).join("userdata"));
     let bundle = userdata().find(|folder| folder.join("config.json").is_file());
     let bundle = bundle.map(|folder| Bundle::read(&folder)).unwrap_or_default();
-    let Init { state, pid, start } = init(&id, roots, userdata());
+    let init = init(&id, roots, userdata());
     let listed = names.first().cloned().unwrap_or_else(|| id.clone());
-    // Only the pod's host name says in files what it is called; podman keeps pods in a database.
-    let infra = is_infra(&listed).then(|| bundle.hostname.clone()).flatten();
-    let pod = match runtime {
-        Runtime::Crio => bundle.pod(),
-        _ => infra.map(|name| Pod { namespace: None, name, container: None }),
-    };
-    let in_pod = pod.as_ref().filter(|_| runtime == Runtime::Crio);
-    Container {
-        runtime,
-        namespace: None,
-        name: in_pod.map_or(listed, |pod| pod.container.clone().unwrap_or_else(|| pod.name.clone())),
-        pid,
-        start,
-        state,
-        network: bundle.network(),
-        env: bundle.env(),
-        service: bundle.service(),
-        pod,
-        source: Source::State { folder: folders.first().cloned().unwrap_or_default(), instead_of: None },
-        id,
+    let folder = folders.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+    let container = oci::container(runtime, id, init, &bundle, folder);
+    match (runtime, container.pod.clone()) {
+        (Runtime::Crio, Some(pod)) => Container { name: pod.container.unwrap_or(pod.name), ..container },
+        (Runtime::Crio, None) => Container { name: listed, ..container },
+        _ => {
+            // Only the pod's host name says in files what it is called; podman keeps pods in a database.
+            let infra = is_infra(&listed).then_some(bundle.hostname).flatten();
+            let pod = infra.map(|name| Pod { namespace: None, name, container: None });
+            Container { name: listed, pod, ..container }
+        }
     }
+}
+
+/// The OCI runtime's record.
+fn record(id: &str, roots: &Roots) -> Option<Record> {
+    roots.oci.iter().find_map(|root| Record::read(&root.join(id)))
 }
 
 /// The init process, by the OCI runtime's record; by the engine's own pid file where there is none.
 fn init(id: &str, roots: &Roots, userdata: impl Iterator<Item = PathBuf>) -> Init {
-    if let Some(record) = roots.oci.iter().find_map(|root| Record::read(&root.join(id))) {
+    if let Some(record) = record(id, roots) {
         return record.init(id);
     }
     // podman leaves the file behind a container that ended.
     let mut noted = userdata.filter_map(|folder| noted(&folder.join("pidfile"), id));
-    noted.find(|init| init.state == State::Running).unwrap_or(Init { state: State::Stopped, pid: None, start: None })
+    noted.find(|init| init.state == State::Running).unwrap_or(Init::none(State::Stopped))
 }
 
 /// The process that an engine noted in a file of nothing else, provided that it is in a cgroup of this container.
@@ -118,6 +114,6 @@ pub(super) fn noted(file: &Path, id: &str) -> Option<Init> {
 
 /// The record of podman's or CRI-O's container that an engine reported, for the start time that its API leaves out.
 pub(crate) fn start_of(id: &str, pid: i32, roots: &Roots) -> Option<u64> {
-    let init = roots.oci.iter().find_map(|root| Record::read(&root.join(id)))?.init(id);
+    let init = record(id, roots)?.init(id);
     init.start.filter(|_| init.pid == Some(pid))
 }

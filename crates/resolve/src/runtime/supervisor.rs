@@ -7,10 +7,6 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use super::process;
-use crate::file;
-
-/// A file of `/proc/PID` larger than this has been made up, in bytes.
-const LARGEST: u64 = 1 << 20;
 
 /// Whether the process is root's on this host, rather than a user's, or one of a container: in our own pid and user
 /// namespaces, below our own root. A container may share the former with the host.
@@ -23,7 +19,7 @@ pub(crate) fn is_trusted(pid: i32) -> bool {
 /// The container's first process, among the children of its supervisor, and when it started.
 pub(crate) fn first_child(supervisor: i32) -> Option<(i32, u64)> {
     let before = process::start_time(supervisor)?;
-    let children = file::read(&process::of(supervisor, &format!("task/{supervisor}/children")), LARGEST).ok()?;
+    let children = process::read(supervisor, &format!("task/{supervisor}/children")).ok()?;
     let children = String::from_utf8_lossy(&children);
     let mut pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
     let found =
