@@ -8,8 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Result, ensure};
 use testbed::{Container, Scratch, fake, guard, image, ns, output, pid, wait};
 
 use crate::run::{NET, OWN, cnsenter, stdout};
@@ -62,7 +61,7 @@ pub(crate) fn storm(rounds: usize, mut make: impl FnMut(usize) -> Result<Recorde
         ensure!(theirs != ours, "the container has the host's network: nothing is shown by it");
         let entered = enter("--net")?;
         ensure!(entered.stdout.trim_end() == theirs, "its record does not lead to it: {entered:?}");
-        end(pid)?;
+        pid::end(pid)?;
         for _ in 0..made.rounds.min(rounds - counts.recycled) {
             // Somebody else's new process may have it: the next container, then.
             let Ok(impostor) = pid::recycle(pid, Command::new("sleep").arg("100000")) else { break };
@@ -81,15 +80,6 @@ pub(crate) fn storm(rounds: usize, mut make: impl FnMut(usize) -> Result<Recorde
     println!("{counts:?} in {:?}", start.elapsed());
     assert_eq!((counts.refused, counts.entered, counts.nsenter_astray), (counts.recycled, 0, counts.recycled));
     Ok(counts)
-}
-
-/// Kills a container's first process and waits until its shim, say, has reaped it: its pid is free.
-fn end(pid: u32) -> Result<()> {
-    let process = Pid::from_raw(pid.cast_signed()).context("no process")?;
-    kill_process(process, Signal::KILL)?;
-    wait::until(Duration::from_secs(10), "the end of the container's process", || {
-        (!Path::new(&format!("/proc/{pid}")).exists()).then_some(())
-    })
 }
 
 /// Docker's record of a container as it was, in folders of its own: the daemon, who would correct it, is not stopped.
@@ -155,7 +145,7 @@ fn a_pid_that_is_recycled_after_its_record_was_believed() -> Result<()> {
         let children = std::fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).ok()?;
         children.split_whitespace().next().filter(|_| stopped).map(str::to_owned)
     })?;
-    end(pid)?;
+    pid::end(pid)?;
     let impostor = pid::recycle(pid, Command::new("sleep").arg("100000"));
     stdout("kill", &["-CONT", &held])?;
     let output = testbed::Output::from(strace.wait_with_output()?);

@@ -1,11 +1,10 @@
 //! Records that are older than the end of their container: nobody wrote it down, since the daemon was stopped or dead. The
 //! process that has the pid by now is nobody's to enter.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use testbed::{Container, engine, image, ns, output, pid, wait};
 
 use super::{Bed, owned, timed};
@@ -15,15 +14,6 @@ use crate::run::{NET, cnsenter};
 const ATTEMPTS: usize = 5;
 
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// Kills a container's first process, which its shim then reaps.
-fn end(pid: u32) -> Result<()> {
-    let process = rustix::process::Pid::from_raw(pid.cast_signed()).context("no process")?;
-    rustix::process::kill_process(process, rustix::process::Signal::KILL)?;
-    wait::until(LIMIT, "the end of the container's process", || {
-        (!Path::new(&format!("/proc/{pid}")).exists()).then_some(())
-    })
-}
 
 /// Whatever is asked for, the container is said to have ended.
 fn refused(bed: &Bed, pid: u32) -> Result<()> {
@@ -48,7 +38,7 @@ fn unrecorded(before: impl Fn(&mut Bed) -> Result<()>) -> Result<()> {
         let mut bed = Bed::new()?;
         let pid = bed.web.pid()?;
         before(&mut bed)?;
-        end(pid)?;
+        pid::end(pid)?;
         // Gone, or somebody else's new process: the same to cnsenter.
         refused(&bed, pid)?;
         let Ok(impostor) = pid::recycle(pid, Command::new("sleep").arg("100000")) else { continue };
@@ -80,7 +70,7 @@ fn what_is_waited_for_is_entered_when_the_daemon_has_come_round() -> Result<()> 
     let web = Container::run_at(&socket, image::busybox_at(&socket)?, &args, &["sleep", "100000"])?;
     let pid = web.pid()?;
     newest.hang()?;
-    end(pid)?;
+    pid::end(pid)?;
     let (on, data, exec) = (format!("unix://{socket}"), newest.data().to_owned(), newest.exec());
     let mut command = cnsenter(["-v", "-H", &on, "--timeout", "500ms", "--wait=60s"]);
     command.arg("--state-root").arg(&data).arg("--state-root").arg(&exec).args(["--net", web.name(), NET[0], NET[1]]);

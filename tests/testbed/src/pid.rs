@@ -1,9 +1,14 @@
 //! Processes that hold a pid: a guard that ends its process, and a new process under the pid of a dead one,
 //! which the kernel gives by bad luck only.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait;
 
 /// A process that is killed and reaped when dropped.
 #[derive(Debug)]
@@ -35,6 +40,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Kills a process that is not a child of ours and waits until whoever its parent is has reaped it: its pid is free.
+pub fn end(pid: u32) -> Result<()> {
+    let process = Pid::from_raw(pid.cast_signed()).context("no process has the number 0")?;
+    kill_process(process, Signal::KILL)?;
+    wait::until(Duration::from_secs(10), &format!("the end of process {pid}"), || {
+        (!Path::new(&format!("/proc/{pid}")).exists()).then_some(())
+    })
 }
 
 /// Starts `command` under a pid that is free, as if the kernel's counter had come round to it.
