@@ -195,23 +195,36 @@ impl Drop for NoServices {
 /// Starts dockerd at its default paths and waits until it answers.
 fn start() -> Result<()> {
     clear_leftovers()?;
-    let log = File::create(LOG).with_context(|| format!("cannot write {LOG}"))?;
-    let mut command = Command::new("/usr/sbin/dockerd");
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    // A group of its own: Ctrl-C on a test run is not meant for the engine.
-    let mut child = command.process_group(0).spawn().context("cannot run dockerd")?;
-    fs::write(STATE, child.id().to_string())?;
-    let answered = wait::until(Duration::from_secs(60), "dockerd to answer", || {
+    let answers = || engine::version().is_ok();
+    launch("dockerd", &mut Command::new("/usr/sbin/dockerd"), Path::new(STATE), LOG, Duration::from_secs(60), answers)
+}
+
+/// Starts a daemon, notes its pid in a file, and waits until it answers. One that does not is ended, and what it said
+/// last is in the error.
+fn launch(
+    name: &str,
+    command: &mut Command,
+    noted: &Path,
+    log: &str,
+    limit: Duration,
+    answers: impl Fn() -> bool,
+) -> Result<()> {
+    let file = File::create(log).with_context(|| format!("cannot write {log}"))?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    // A group of its own: Ctrl-C on a test run is not meant for it.
+    let mut child = command.process_group(0).spawn().with_context(|| format!("cannot run {name}"))?;
+    fs::write(noted, child.id().to_string())?;
+    let answered = wait::until(limit, &format!("{name} to answer"), || {
         let gone = !matches!(child.try_wait(), Ok(None));
-        (gone || engine::version().is_ok()).then_some(())
+        (gone || answers()).then_some(())
     });
-    if answered.is_err() || engine::version().is_err() {
+    if answered.is_err() || !answers() {
         let how = if matches!(child.try_wait(), Ok(None)) { "does not answer" } else { "ended" };
         let _ = child.kill();
         let _ = child.wait();
-        let _ = fs::remove_file(STATE);
-        let tail = output::last_lines(Path::new(LOG), 15);
-        bail!("the Docker engine could not be started: dockerd {how}\n{tail}\nhint: its whole log is {LOG}");
+        let _ = fs::remove_file(noted);
+        let tail = output::last_lines(Path::new(log), 15);
+        bail!("{name} could not be started: it {how}\n{tail}\nhint: its whole log is {log}");
     }
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! The machine's own containerd for `cargo xtask engine`: started beside dockerd, with a configuration under which its
 //! CRI plugin runs pods without a registry; and stopped. What tests do with it is `testbed`'s.
 
-use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use testbed::containerd::{self, CRI_NAMESPACE, NAMESPACE, SOCKET, ctr};
 use testbed::{LABEL, cri, engine, image, output, wait};
 
@@ -112,26 +111,11 @@ fn start() -> Result<()> {
     fs::create_dir_all(state.join("cni"))?;
     fs::write(state.join("config.toml"), config())?;
     fs::write(state.join("cni/cnsenter-test.conflist"), NETWORK.replace("STATE", STATE))?;
-    let log = File::create(LOG).with_context(|| format!("cannot write {LOG}"))?;
     let mut command = Command::new("/usr/bin/containerd");
     command.arg("--config").arg(state.join("config.toml"));
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    // A group of its own: Ctrl-C on a test run is not meant for it.
-    let mut child = command.process_group(0).spawn().context("cannot run containerd")?;
-    fs::write(state.join("pid"), child.id().to_string())?;
-    let answered = wait::until(Duration::from_secs(30), "containerd to answer", || {
-        let gone = !matches!(child.try_wait(), Ok(None));
-        (gone || (containerd::version().is_ok() && cri::version().is_ok())).then_some(())
-    });
-    if answered.is_err() || !matches!(child.try_wait(), Ok(None)) {
-        let how = if matches!(child.try_wait(), Ok(None)) { "does not answer" } else { "ended" };
-        let _ = child.kill();
-        let _ = child.wait();
-        let _ = fs::remove_dir_all(STATE);
-        let tail = output::last_lines(Path::new(LOG), 15);
-        bail!("containerd could not be started: it {how}\n{tail}\nhint: its whole log is {LOG}");
-    }
-    Ok(())
+    let answers = || containerd::version().is_ok() && cri::version().is_ok();
+    super::launch("containerd", &mut command, &state.join("pid"), LOG, Duration::from_secs(30), answers)
+        .inspect_err(|_| drop(fs::remove_dir_all(STATE)))
 }
 
 /// Defaults, but for what a machine without a registry or with fewer capabilities needs.
