@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use enter::{Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Target, WorkingDirectory};
+use enter::{Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Streams, Target, WorkingDirectory};
 use resolve::{Container, Elsewhere, Network, Sandbox, Source as Said, State};
 
 use crate::cli::{Args, NamespaceWord, TargetWord};
@@ -87,6 +87,9 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>)
         follow_context: args.follow_context,
         credentials: args.credentials.clone(),
         no_fork: args.no_fork,
+        view: None,
+        identity: None,
+        streams: Streams::Inherited,
     };
     if let Resolved::Sandbox(sandbox) = resolved {
         plan.joins.retain(|join| join.namespace != Namespace::Net);

@@ -4,28 +4,36 @@
 //! Here belongs what setns(2), pidfds and process semantics ask for. Does not belong here: containers and their
 //! engines (`resolve`), flags and messages for people (the binary), threads, an asynchronous runtime.
 
+mod cgroup;
 mod command;
+mod confine;
 mod credentials;
 mod error;
+mod identity;
 mod join;
 mod namespace;
 mod opened;
 mod plan;
 mod program;
 mod seal;
+mod seccomp;
 mod supervise;
 mod sys;
 mod target;
+mod view;
 
 use std::convert::Infallible;
 
 pub use command::{Command, Environment, Program};
 pub use error::Error;
+pub use identity::{Capabilities, Confinement, Identity, Limit, User};
 pub use namespace::Namespace;
 pub use opened::Opened;
-pub use plan::{Credentials, Directory, Id, Join, Plan, Proof, Source, Target, WorkingDirectory};
+pub use plan::{Credentials, Directory, Id, Join, Plan, Proof, Source, Streams, Target, WorkingDirectory};
 pub use seal::seal;
+pub use seccomp::{Seccomp, SeccompArgument, SeccompRule};
 pub use target::added_by_all;
+pub use view::{View, ViewFiles};
 
 /// Joins what `opened` holds for `plan` and becomes `command`. Returns only on failure; where a fork was needed, it
 /// returns in the child, and the parents wait to end the way the child ends.
@@ -45,8 +53,14 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
         join::join(plan, &mut opened)?;
         None
     };
+    if let Some(view) = opened.view.take() {
+        view.show()?;
+    }
     opened.join_cgroup()?;
-    credentials::apply(plan, &opened)?;
+    match opened.identity.take() {
+        Some(identity) => confine::apply(&identity, plan, &opened)?,
+        None => credentials::apply(plan, &opened)?,
+    }
     if let Some(leash) = leash {
         leash.tie()?;
     }

@@ -10,11 +10,12 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use rustix::fs::{FileType, Mode, OFlags};
 
+use crate::cgroup::Cgroups;
 use crate::command::{Command, Environment};
 use crate::error::Failure;
 use crate::plan::{Directory, Id, Plan, Source, WorkingDirectory};
 use crate::target::{Process, added_by_all};
-use crate::{Error, Namespace, sys};
+use crate::{Error, Namespace, identity, sys, view};
 
 /// statfs(2) magic of namespace files.
 const NSFS_MAGIC: i64 = 0x6e73_6673;
@@ -40,6 +41,13 @@ pub struct Opened {
     /// The host's `/proc`, for what is asked of it once ours may be the container's.
     pub(crate) proc: Option<OwnedFd>,
     cgroup: Option<OwnedFd>,
+    /// What the target's own programs are and may do.
+    pub(crate) identity: Option<identity::Prepared>,
+    /// The target's cgroups, where the program is to be in them.
+    pub(crate) cgroups: Cgroups,
+    /// What host tools are to be shown.
+    pub(crate) view: Option<view::Prepared>,
+    notices: Vec<String>,
     /// Whether a mount namespace has been joined, or the root changed, so that paths are the container's.
     pub(crate) entered_files: bool,
     /// Whether the user namespace is among those to join.
@@ -95,12 +103,35 @@ impl Opened {
             let taken = fs::write("/proc/thread-self/attr/exec", context);
             taken.map_err(Error::system("cannot take the target's SELinux context"))?;
         }
+        opened.prepare(plan)?;
         if let Some(process) = &opened.process {
             process.still_there()?;
         }
         // What we were started with could be opened by path until now. Inside, it would be a way out: CVE-2024-21626.
         sys::close_all_but(&opened.descriptors());
         Ok(opened)
+    }
+
+    /// Looks up what is shown and taken on of the target.
+    fn prepare(&mut self, plan: &Plan) -> Result<(), Error> {
+        if plan.view.is_none() && plan.identity.is_none() {
+            return Ok(());
+        }
+        let root = self.open_folder_of_target("root")?;
+        let process = self.process.as_ref().ok_or(Error::NoTarget("an identity"))?;
+        if let Some(identity) = &plan.identity {
+            self.identity = Some(identity::Prepared::new(identity, process, root.as_fd())?);
+            self.cgroups = Cgroups::open(process, &mut self.notices)?;
+        }
+        if let Some(view) = &plan.view {
+            self.view = Some(view::Prepared::new(view, process, root.as_fd(), &mut self.notices)?);
+        }
+        Ok(())
+    }
+
+    /// What the person should know of what was opened, a sentence each.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// All that is held, sorted.
@@ -110,6 +141,9 @@ impl Opened {
         let files = self.namespaces.iter().filter_map(|held| held.file.as_ref());
         let all = folders.into_iter().flatten().chain(process).chain(files);
         let mut numbers: Vec<_> = all.map(AsRawFd::as_raw_fd).collect();
+        numbers.extend(self.identity.iter().flat_map(identity::Prepared::descriptors));
+        numbers.extend(self.cgroups.descriptors());
+        numbers.extend(self.view.iter().flat_map(view::Prepared::descriptors));
         numbers.sort_unstable();
         numbers
     }

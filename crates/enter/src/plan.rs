@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::Namespace;
+use crate::{Identity, Namespace, View};
 
 /// Everything that happens between the start and the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,24 @@ pub struct Plan {
     pub credentials: Credentials,
     /// Never fork, not even where a pid namespace is joined.
     pub no_fork: bool,
+    /// What host tools are shown of the target; none where the target's files are entered, or nothing is to be shown.
+    pub view: Option<View>,
+    /// The container's own user, rights, limits and cgroups, where its programs run as it would run them.
+    pub identity: Option<Identity>,
+    /// How the program's terminal and streams are handed on.
+    pub streams: Streams,
+}
+
+/// How the program's terminal and streams are handed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Streams {
+    /// They are the caller's own descriptors.
+    #[default]
+    Inherited,
+    /// Those that are regular files are relayed through a pipe, so that nothing inside can open the file again.
+    Relayed,
+    /// All are a fresh pseudo-terminal of the target's devpts; the caller's terminal is in raw mode meanwhile.
+    Terminal,
 }
 
 impl Plan {
