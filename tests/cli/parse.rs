@@ -3,6 +3,7 @@
 
 mod abbreviations;
 mod getopt;
+mod program;
 mod properties;
 mod rules;
 mod values;
@@ -10,7 +11,7 @@ mod values;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use cnsenter::cli::{self, Action, Args, CalledAs, NamespaceWord, TargetWord, UsageError};
+use cnsenter::cli::{self, Action, Args, CalledAs, NamespaceWord, TargetWord, UsageError, Variables};
 use enter::{Directory, Id, WorkingDirectory};
 
 /// Checks rows of what is typed after `cnsenter`, as in a shell, and what it means.
@@ -91,6 +92,11 @@ fn describe(args: &Args) -> String {
     for (option, value) in [("host", &args.host), ("context", &args.context)] {
         said.extend(value.as_ref().map(|value| format!("{option} {value}")));
     }
+    said.extend(args.user.as_ref().map(|user| format!("as {}", user.display())));
+    said.extend(args.variables.iter().map(|variables| match variables {
+        Variables::One(word) => format!("set {}", word.display()),
+        Variables::File(path) => format!("set of {}", path.display()),
+    }));
     if args.timeout != Duration::from_secs(2) {
         said.push(format!("timeout {:?}", args.timeout));
     }
@@ -106,6 +112,9 @@ fn describe(args: &Args) -> String {
         (args.join_cgroup, "join-cgroup"),
         (args.follow_context, "follow-context"),
         (args.raw, "raw"),
+        (args.privileged, "privileged"),
+        (args.pty == Some(true), "pty"),
+        (args.pty == Some(false), "no-pty"),
         (args.verbose, "verbose"),
     ];
     said.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag.to_owned()));

@@ -116,7 +116,7 @@ fn the_callers_environment() -> Result<()> {
     ensure!(output.stdout.contains("SECRET") && !output.stdout.contains("OF="), "{output:?}");
     let output = run(sides.ours(), &outer, "{name} env", &places)?;
     ensure!(output.success() && !output.stdout.contains("SECRET"), "{output:?}");
-    ensure!(output.stdout.contains("OF=the container\n") && output.stdout.contains("TERM=xterm\n"), "{output:?}");
+    ensure!(output.stdout.contains("OF=the container\n") && !output.stdout.contains("TERM="), "{output:?}");
     // A pid is as nsenter has it, since scripts hand variables over that way; and so it is when it is wished.
     for line in ["-a -t {pid} env", "--keep-env {name} env", "--raw {name} env", "--net {name} env"] {
         let output = run(sides.ours(), &outer, line, &places)?;

@@ -1,5 +1,6 @@
 //! The command line: text in, [`Args`] out, no I/O. What follows from the arguments belongs in `plan.rs`.
 
+mod check;
 pub mod help;
 pub mod options;
 mod parse;
@@ -51,6 +52,14 @@ pub struct Args {
     pub env_of_target: bool,
     /// `--keep-env`.
     pub keep_env: bool,
+    /// `-E` and `--env-file`, in the order of the command line.
+    pub variables: Vec<Variables>,
+    /// `--as`.
+    pub user: Option<OsString>,
+    /// `--privileged`.
+    pub privileged: bool,
+    /// `--pty`, `--no-pty`.
+    pub pty: Option<bool>,
     /// `-F`.
     pub no_fork: bool,
     /// `-c`.
@@ -115,6 +124,15 @@ pub enum NamespaceWord {
     Id(u64),
 }
 
+/// What sets variables of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variables {
+    /// `NAME=VALUE`, or `NAME` for the caller's.
+    One(OsString),
+    /// A file of them.
+    File(PathBuf),
+}
+
 /// A command line that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageError {
@@ -142,10 +160,25 @@ impl Args {
         self.names(Namespace::Mount) || self.all || self.root.is_some() || (self.names_none() && self.target.is_some())
     }
 
+    /// Whether a container is entered as a whole, so that the program is one of its own.
+    pub fn enters_whole(&self) -> bool {
+        let container = matches!(self.target, Some(TargetWord::Reference(_)));
+        container && !self.raw && !self.sandbox && (self.names_none() || self.all)
+    }
+
+    /// Whether a terminal of the container's own may be made.
+    pub fn may_have_terminal(&self) -> bool {
+        matches!(self.target, Some(TargetWord::Reference(_))) && !self.raw && self.enters_sight()
+    }
+
+    /// Whether the container's programs are run, by name or by whatever their folders hold.
+    pub fn runs_theirs(&self) -> bool {
+        matches!(self.target, Some(TargetWord::Reference(_))) && self.enters_files() && !self.raw
+    }
+
     /// Whether the caller's environment stays behind, the program having another one.
     pub fn leaves_environment(&self) -> bool {
-        let of_container = matches!(self.target, Some(TargetWord::Reference(_))) && self.enters_files();
-        self.env_of_target || (of_container && !self.keep_env && !self.raw)
+        self.env_of_target || (self.runs_theirs() && !self.keep_env)
     }
 
     /// Whether the program will find itself among the target's files or processes, and they find it.

@@ -12,6 +12,7 @@ use enter::Error as EnterError;
 use resolve::{Asked, Container, Error as ResolveError};
 
 use crate::cli::{Args, UsageError};
+use crate::environment::Error as VariablesError;
 use crate::plan::Refusal;
 
 /// cnsenter's own failure.
@@ -30,6 +31,8 @@ pub(crate) enum Failure {
     Unresolved(ResolveError),
     /// It led to something that cannot be entered.
     Refused(Refusal),
+    /// A file of variables could not be taken.
+    Variables(VariablesError),
     /// Entering failed, and with which container.
     NotEntered { error: EnterError, container: Option<Box<Container>> },
     /// Help or plan could not be written.
@@ -73,6 +76,7 @@ pub(crate) fn report(failure: &Failure, args: &Args, words: &[OsString]) -> u8 {
         }
         Failure::Unresolved(error) => (error.to_string(), own),
         Failure::Refused(refusal) => (refusal.to_string(), own),
+        Failure::Variables(error) => (error.to_string(), own),
         Failure::NotEntered { error, container } => (hint::entering(error, container.as_deref()), status(error, own)),
         Failure::Output(error) => (format!("cannot write: {error}"), own),
     };

@@ -2,14 +2,15 @@
 //! exit status. Each step belongs in its own file, and this one only calls them in order.
 
 pub mod cli;
+mod environment;
 mod exit;
 mod log;
 mod plan;
 mod print;
 
 use std::cell::Cell;
-use std::ffi::OsString;
-use std::io::Write;
+use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use cli::{Action, Args, CalledAs, TargetWord};
 use enter::Opened;
 use exit::Failure;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use plan::{Planned, Refusal, Resolved};
+use plan::{Caller, Planned, Refusal, Resolved};
 use resolve::{Context, Settings, State};
 
 /// How soon to ask again after a container that ended meanwhile.
@@ -69,7 +70,9 @@ fn act(args: &Args) -> Result<(), Failure> {
     // Before anything is asked or opened, since all of that would be done twice.
     if args.action == Action::Enter && args.enters_sight() {
         // A container that may trace us can read what we were started with, so that is no more than we need ourselves.
-        enter::seal(|name| !args.leaves_environment() || READ.iter().any(|read| name == *read))?;
+        let handed_on = environment::handed_on(args);
+        let keeps = |name: &OsStr| READ.iter().any(|read| name == *read) || handed_on.iter().any(|other| name == other);
+        enter::seal(|name| !args.leaves_environment() || keeps(name))?;
     }
     let waiting = args.wait.map(Waiting::begin);
     let (planned, resolved, opened) = loop {
@@ -82,7 +85,7 @@ fn act(args: &Args) -> Result<(), Failure> {
     };
     let Some(opened) = opened else { return show_bytes(&print::print(&planned, &resolved)?) };
     // Not before the target was verified: a notice must not explain what has ended meanwhile.
-    for notice in &planned.notices {
+    for notice in planned.notices.iter().chain(opened.notices()) {
         exit::notice(notice);
     }
     match enter::enter(&planned.plan, &planned.command, opened).map_err(|error| not_entered(error, &resolved))? {}
@@ -95,7 +98,7 @@ fn not_entered(error: enter::Error, resolved: &Resolved) -> Failure {
 /// Finds the target, decides, and holds what there is to join; nothing is held where the plan is only to be shown.
 fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, Option<Opened>), Failure> {
     let resolved = without_sigpipe(|| resolve(args, waiting))?;
-    let planned = plan::plan(args, &resolved, std::env::var_os("TERM")).map_err(Failure::Refused)?;
+    let planned = plan::plan(args, &resolved, caller(args)?).map_err(Failure::Refused)?;
     if args.action == Action::Print {
         return Ok((planned, resolved, None));
     }
@@ -157,6 +160,14 @@ fn without_sigpipe<T>(ask: impl FnOnce() -> T) -> T {
         let _ = unsafe { sigaction(Signal::SIGPIPE, &before) };
     }
     answer
+}
+
+fn caller(args: &Args) -> Result<Caller, Failure> {
+    Ok(Caller {
+        on_terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+        term: std::env::var_os("TERM"),
+        variables: environment::variables(args).map_err(Failure::Variables)?,
+    })
 }
 
 fn resolve(args: &Args, waiting: Option<&Waiting>) -> Result<Resolved, Failure> {

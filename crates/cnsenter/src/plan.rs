@@ -3,10 +3,14 @@
 
 use std::ffi::OsString;
 
-use enter::{Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Streams, Target, WorkingDirectory};
+use enter::{
+    Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Streams, Target, View, ViewFiles,
+    WorkingDirectory,
+};
 use resolve::{Container, Elsewhere, Network, Sandbox, Source as Said, State};
 
 use crate::cli::{Args, NamespaceWord, TargetWord};
+use crate::environment::environment;
 
 /// What a reference was resolved to.
 #[derive(Debug)]
@@ -70,11 +74,22 @@ fn whereabouts(elsewhere: &Elsewhere) -> &'static str {
     }
 }
 
-/// Decides. `terminal` is the caller's TERM, the one thing of its environment that a container's programs get.
+/// What of the caller has a say.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    /// Whether stdin and stdout are terminals.
+    pub on_terminal: bool,
+    /// TERM, the one thing of the caller's environment that a container's programs get, and only on a terminal.
+    pub term: Option<OsString>,
+    /// `-E` and `--env-file`, read.
+    pub variables: Vec<OsString>,
+}
+
+/// Decides.
 ///
 /// # Errors
 /// [`Refusal`] where what was found cannot give what was asked for.
-pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>) -> Result<Planned, Refusal> {
+pub(crate) fn plan(args: &Args, resolved: &Resolved, caller: Caller) -> Result<Planned, Refusal> {
     let mut notices = Vec::new();
     let mut plan = Plan {
         target: target(args, resolved)?,
@@ -87,9 +102,9 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>)
         follow_context: args.follow_context,
         credentials: args.credentials.clone(),
         no_fork: args.no_fork,
-        view: None,
+        view: view(args, resolved),
         identity: None,
-        streams: Streams::Inherited,
+        streams: streams(args, &caller),
     };
     if let Resolved::Sandbox(sandbox) = resolved {
         plan.joins.retain(|join| join.namespace != Namespace::Net);
@@ -111,9 +126,15 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, terminal: Option<OsString>)
         let folder = folder.display();
         notices.push(format!("the working directory {folder} is the host's, among the container's files (-W: inside)"));
     }
-    let command = Command { environment: environment(args, resolved, terminal), program: program(args) };
+    let terminal = caller.term.filter(|_| plan.streams == Streams::Terminal || caller.on_terminal);
+    let command = Command {
+        environment: environment(args, resolved.container(), terminal),
+        variables: caller.variables,
+        home_of_user: args.leaves_environment() && !args.env_of_target,
+        program: program(args),
+    };
     // A sandbox is joined by its file, whatever has become of the process.
-    if !plan.takes_of_target() && command.environment != Environment::Target {
+    if !plan.takes_of_target() && plan.view.is_none() && command.environment != Environment::Target {
         plan.target = None;
     }
     if let (Some(_), Some(container)) = (&plan.target, resolved.container())
@@ -221,22 +242,30 @@ fn sandbox_source(sandbox: &Sandbox, notices: &mut Vec<String>) -> Result<Source
     }
 }
 
-/// Among a container's files its programs find its environment, not the host's.
-fn environment(args: &Args, resolved: &Resolved, terminal: Option<OsString>) -> Environment {
-    if args.env_of_target {
-        return Environment::Target;
+/// What host tools are shown of a container's network, processes and name, while its files are not entered.
+fn view(args: &Args, resolved: &Resolved) -> Option<View> {
+    let container = resolved.container().filter(|container| container.runs())?;
+    if args.raw || args.enters_files() {
+        return None;
     }
-    match resolved.container() {
-        Some(container) if args.leaves_environment() => {
-            let set = container.env.iter().any(|entry| entry.starts_with("TERM="));
-            let terminal = terminal.filter(|_| !set).map(|term| {
-                let mut entry = OsString::from("TERM=");
-                entry.push(term);
-                entry
-            });
-            Environment::Exactly(container.env.iter().map(OsString::from).chain(terminal).collect())
-        }
-        _ => Environment::Inherited,
+    let own = |namespace| args.namespaces.iter().any(|(named, given)| *named == namespace && given.is_none());
+    let of_host = matches!(container.network, Network::Host(_));
+    let view = View {
+        network: (own(Namespace::Net) || args.sandbox) && !of_host,
+        processes: own(Namespace::Pid),
+        host_name: own(Namespace::Uts),
+        files: ViewFiles::default(),
+    };
+    (view.network || view.processes || view.host_name).then_some(view)
+}
+
+/// A container's programs get no file of the caller's to open again, and no terminal but one of their own.
+fn streams(args: &Args, caller: &Caller) -> Streams {
+    let terminal = args.pty.unwrap_or(caller.on_terminal && !args.no_fork) && args.may_have_terminal();
+    match (terminal, args.runs_theirs() && !args.no_fork) {
+        (true, _) => Streams::Terminal,
+        (false, true) => Streams::Relayed,
+        (false, false) => Streams::Inherited,
     }
 }
 

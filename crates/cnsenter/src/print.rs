@@ -98,7 +98,8 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
         Environment::Exactly(_) => nsenter_of_host(),
         _ => "nsenter".into(),
     });
-    if let Some(target) = &plan.target {
+    let taken = plan.takes_of_target() || command.environment == Environment::Target;
+    if let Some(target) = plan.target.as_ref().filter(|_| taken) {
         let pid = match target.proof {
             Proof::PidfdInode(inode) => format!("{}:{inode}", target.pid),
             Proof::Nothing | Proof::Cgroup(_) | Proof::Start(_) => target.pid.to_string(),

@@ -9,6 +9,10 @@ pub struct Command {
     pub program: Program,
     /// With which environment.
     pub environment: Environment,
+    /// What is set on top of it, `NAME=VALUE` each, or taken out of it, `NAME`.
+    pub variables: Vec<OsString>,
+    /// Whether `HOME` is the one of the user in the target's passwd file, where nothing sets it.
+    pub home_of_user: bool,
 }
 
 /// What to execute.

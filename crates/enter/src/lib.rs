@@ -64,7 +64,7 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
     if let Some(leash) = leash {
         leash.tie()?;
     }
-    let environment = opened.environment.take();
+    let (environment, home) = (opened.environment.take(), opened.home.take());
     drop(opened);
-    program::exec(command, environment.as_deref())
+    program::exec(command, environment.as_deref(), home.as_deref())
 }

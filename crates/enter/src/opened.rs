@@ -36,6 +36,8 @@ pub struct Opened {
     pub(crate) working_directory: Option<OwnedFd>,
     /// The target's initial environment, NUL after each entry.
     pub(crate) environment: Option<Vec<u8>>,
+    /// The home of the program's user, where the target's passwd file is asked for it.
+    pub(crate) home: Option<Vec<u8>>,
     /// `/proc/PID`, whose owner is the target's user, as the user namespace that is joined has it.
     pub(crate) folder: Option<OwnedFd>,
     /// The host's `/proc`, for what is asked of it once ours may be the container's.
@@ -117,7 +119,11 @@ impl Opened {
         if plan.view.is_none() && plan.identity.is_none() {
             return Ok(());
         }
-        let root = self.open_folder_of_target("root")?;
+        let root = match self.open_folder_of_target("root") {
+            // Who may not look at the target may not join, either, and that is what to say.
+            Err(error) if error.is_denied() => return Ok(()),
+            other => other?,
+        };
         let process = self.process.as_ref().ok_or(Error::NoTarget("an identity"))?;
         if let Some(identity) = &plan.identity {
             self.identity = Some(identity::Prepared::new(identity, process, root.as_fd())?);

@@ -20,9 +20,9 @@ const SHELL: &str = "/bin/sh";
 /// A passwd file larger than this, in bytes, is not one.
 const LARGEST_PASSWD: u64 = 1 << 20;
 
-/// Becomes the program. `of_target` is the target's environment, NUL after each entry.
-pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>) -> Result<Infallible, Error> {
-    let environment = environment(&command.environment, of_target);
+/// Becomes the program. `of_target` is the target's environment, NUL after each entry; `home` is the user's.
+pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>, home: Option<&[u8]>) -> Result<Infallible, Error> {
+    let environment = environment(command, of_target, home);
     match &command.program {
         Program::Words(words) => exec_words(words, environment.as_deref()),
         Program::Shell => exec_shell(environment.as_deref()),
@@ -30,13 +30,38 @@ pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>) -> Result<Infall
 }
 
 /// `None` is our own, which need not be copied.
-fn environment(wanted: &Environment, of_target: Option<&[u8]>) -> Option<Vec<CString>> {
+fn environment(command: &Command, of_target: Option<&[u8]>, home: Option<&[u8]>) -> Option<Vec<CString>> {
     let entry = |bytes: &[u8]| CString::new(bytes).ok().filter(|_| bytes.contains(&b'='));
-    Some(match wanted {
-        Environment::Inherited => return None,
+    let own = || std::env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
+    let mut entries: Vec<_> = match &command.environment {
+        Environment::Inherited if command.variables.is_empty() => return None,
+        Environment::Inherited => own().filter_map(|bytes| entry(&bytes)).collect(),
         Environment::Target => of_target.unwrap_or_default().split(|byte| *byte == 0).filter_map(entry).collect(),
         Environment::Exactly(entries) => entries.iter().filter_map(|text| entry(text.as_bytes())).collect(),
-    })
+    };
+    for variable in &command.variables {
+        set(&mut entries, variable.as_bytes());
+    }
+    if let Some(home) = home.filter(|_| !entries.iter().any(|entry| named(entry, b"HOME"))) {
+        entries.extend(entry(&[b"HOME=", home].concat()));
+    }
+    Some(entries)
+}
+
+/// `NAME=VALUE` takes the place of what is there; `NAME` alone takes it away.
+fn set(entries: &mut Vec<CString>, variable: &[u8]) {
+    let name = variable.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let place = entries.iter().position(|entry| named(entry, name));
+    match (variable.len() > name.len(), place) {
+        (true, Some(place)) => entries[place] = CString::new(variable).unwrap_or_default(),
+        (true, None) => entries.extend(CString::new(variable)),
+        (false, Some(place)) => drop(entries.remove(place)),
+        (false, None) => {}
+    }
+}
+
+fn named(entry: &CString, name: &[u8]) -> bool {
+    entry.as_bytes().strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
 }
 
 fn variable(environment: Option<&[CString]>, name: &str) -> Option<Vec<u8>> {
@@ -175,7 +200,16 @@ mod tests {
 
     #[test]
     fn an_entry_without_a_name_is_left_out() {
-        let entries = environment(&Environment::Target, Some(b"A=1\0junk\0B=\0\0")).unwrap();
+        let command = |variables: &[&str]| Command {
+            program: Program::Shell,
+            environment: Environment::Target,
+            variables: variables.iter().map(OsString::from).collect(),
+            home_of_user: true,
+        };
+        let of_target = Some(&b"A=1\0junk\0B=\0\0"[..]);
+        let entries = environment(&command(&["A=2", "B", "C=3"]), of_target, Some(b"/h")).unwrap();
+        assert_eq!(entries, [c"A=2".to_owned(), c"C=3".to_owned(), c"HOME=/h".to_owned()]);
+        let entries = environment(&command(&[]), of_target, None).unwrap();
         assert_eq!(entries, [c"A=1".to_owned(), c"B=".to_owned()]);
         assert_eq!(variable(Some(&entries), "A").unwrap(), b"1");
         assert_eq!(variable(Some(&entries), "B").unwrap(), b"");

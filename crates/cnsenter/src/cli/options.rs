@@ -1,6 +1,10 @@
 //! Every option, once: its spellings, its value, its place in the help. The parser, the help, the man page and the
 //! completions read this table. What an option does belongs in `plan.rs`.
 
+mod find;
+
+pub use find::{Found, by_long, by_short};
+
 /// An option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id {
@@ -60,6 +64,20 @@ pub enum Id {
     Raw,
     /// `--keep-env`
     KeepEnv,
+    /// `-E`
+    SetEnv,
+    /// `--env-file`
+    EnvFile,
+    /// `--workdir`
+    Workdir,
+    /// `--as`
+    As,
+    /// `--privileged`
+    Privileged,
+    /// `--pty`
+    Pty,
+    /// `--no-pty`
+    NoPty,
     /// `-H`
     Host,
     /// `--context`
@@ -253,6 +271,56 @@ pub const OPTIONS: &[Opt] = &[
         Group::Program,
         "Keep the caller's environment among the container's files",
     ),
+    Opt {
+        id: Id::SetEnv,
+        short: Some('E'),
+        long: "set-env",
+        value: Value::Required("NAME[=VALUE]"),
+        group: Group::Program,
+        of_nsenter: false,
+        help: "Set a variable; NAME alone hands on the caller's",
+    },
+    long(
+        false,
+        Id::EnvFile,
+        "env-file",
+        Value::Required("FILE"),
+        Group::Program,
+        "Set the variables of a file, a line each",
+    ),
+    long(
+        false,
+        Id::Workdir,
+        "workdir",
+        Value::Required("DIR"),
+        Group::Program,
+        "Start in this folder of the container's",
+    ),
+    long(
+        false,
+        Id::As,
+        "as",
+        Value::Required("USER[:GROUP]"),
+        Group::Program,
+        "Run as a user of the container's own passwd and group files",
+    ),
+    long(
+        false,
+        Id::Privileged,
+        "privileged",
+        Value::None,
+        Group::Program,
+        "All capabilities, and nothing of seccomp, AppArmor or SELinux",
+    ),
+    long(
+        false,
+        Id::Pty,
+        "pty",
+        Value::None,
+        Group::Program,
+        "A terminal of the container's own [default: if started on one]",
+    ),
+    long(false, Id::NoPty, "no-pty", Value::None, Group::Program, "The caller's terminal, and no other"),
     nsenter(
         Id::NoFork,
         'F',
@@ -317,47 +385,3 @@ pub const OPTIONS: &[Opt] = &[
     nsenter(Id::Help, 'h', "help", Value::None, Group::Other, "Show this help"),
     nsenter(Id::Version, 'V', "version", Value::None, Group::Other, "Show the version"),
 ];
-
-/// What a long option that is spelled like this may be.
-#[derive(Debug)]
-pub enum Found {
-    /// This one.
-    One(&'static Opt),
-    /// The beginning of these.
-    Several(Vec<&'static Opt>),
-    /// None; this one comes near.
-    None(Option<&'static Opt>),
-}
-
-/// Finds `-X`.
-pub fn by_short(letter: char, nsenter_only: bool) -> Option<&'static Opt> {
-    known(nsenter_only).find(|option| option.short == Some(letter))
-}
-
-/// Finds `--NAME`, or what it abbreviates. nsenter's options go first, so that no option of ours takes an abbreviation
-/// away from a script.
-pub fn by_long(name: &str, nsenter_only: bool) -> Found {
-    if let Some(option) = known(nsenter_only).find(|option| option.long == name) {
-        return Found::One(option);
-    }
-    if name.is_empty() {
-        return Found::None(None);
-    }
-    for of_nsenter in [true, false] {
-        let begins: Vec<_> = known(nsenter_only)
-            .filter(|option| option.of_nsenter == of_nsenter && option.long.starts_with(name))
-            .collect();
-        match begins[..] {
-            [] => {}
-            [option] => return Found::One(option),
-            _ => return Found::Several(begins),
-        }
-    }
-    let distance = |option: &&Opt| strsim::osa_distance(option.long, name);
-    let nearest = known(nsenter_only).min_by_key(distance);
-    Found::None(nearest.filter(|option| distance(option) <= 2 && distance(option) * 2 <= name.chars().count()))
-}
-
-fn known(nsenter_only: bool) -> impl Iterator<Item = &'static Opt> {
-    OPTIONS.iter().filter(move |option| option.of_nsenter || !nsenter_only)
-}

@@ -8,8 +8,9 @@ use enter::{Credentials, Directory, Id as UserOrGroup, Namespace, WorkingDirecto
 use lexopt::Arg;
 use resolve::ReferenceError;
 
+use super::check::check;
 use super::options::{self, Found, Id, Opt, Value};
-use super::{Action, Args, CalledAs, NamespaceWord, TargetWord, UsageError};
+use super::{Action, Args, CalledAs, NamespaceWord, TargetWord, UsageError, Variables};
 
 /// How long an engine may take, unless `--timeout` says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,6 +49,10 @@ fn empty(called_as: CalledAs) -> Args {
         credentials: Credentials::default(),
         env_of_target: false,
         keep_env: false,
+        variables: Vec::new(),
+        user: None,
+        privileged: false,
+        pty: None,
         no_fork: false,
         join_cgroup: false,
         follow_context: false,
@@ -67,7 +72,7 @@ pub(super) fn usage(message: impl Into<String>) -> UsageError {
     UsageError { message: message.into(), hint: None, as_nsenter: false }
 }
 
-fn hinted(message: impl Into<String>, hint: impl Into<String>) -> UsageError {
+pub(super) fn hinted(message: impl Into<String>, hint: impl Into<String>) -> UsageError {
     UsageError { hint: Some(hint.into()), ..usage(message) }
 }
 
@@ -182,6 +187,19 @@ fn apply(args: &mut Args, option: &Opt, value: Option<OsString>, long: bool) -> 
         })?,
         Id::Env => args.env_of_target = true,
         Id::KeepEnv => args.keep_env = true,
+        Id::SetEnv => args.variables.push(variable(value.unwrap_or_default())?),
+        Id::EnvFile => args.variables.extend(path.map(Variables::File)),
+        Id::Workdir => working_directory(args, path.map(WorkingDirectory::Inside), |set| {
+            !matches!(set, WorkingDirectory::Inside(_))
+        })?,
+        Id::As => {
+            args.user = Some(value.filter(|user| !user.is_empty()).ok_or_else(|| {
+                hinted("option --as has an empty value", "it takes USER or USER:GROUP; is a variable empty?")
+            })?)
+        }
+        Id::Privileged => args.privileged = true,
+        Id::Pty => args.pty = Some(true),
+        Id::NoPty => args.pty = Some(false),
         Id::NoFork => args.no_fork = true,
         Id::JoinCgroup => args.join_cgroup = true,
         Id::FollowContext => args.follow_context = true,
@@ -229,6 +247,16 @@ fn working_directory(
     }
     args.working_directory = folder.or(args.working_directory.take());
     Ok(())
+}
+
+/// `NAME=VALUE` or `NAME`, as docker has it.
+fn variable(word: OsString) -> Result<Variables, UsageError> {
+    match word.as_encoded_bytes().first() {
+        None | Some(b'=') => {
+            Err(hinted(format!("{word:?} sets no variable"), "write NAME=VALUE, or NAME for your own"))
+        }
+        Some(_) => Ok(Variables::One(word)),
+    }
 }
 
 fn id(text: &str, what: &str) -> Result<UserOrGroup, UsageError> {
@@ -284,7 +312,7 @@ fn target(args: &mut Args, word: &str) -> Result<(), UsageError> {
     }
 }
 
-fn reference(word: &str) -> Result<TargetWord, UsageError> {
+pub(super) fn reference(word: &str) -> Result<TargetWord, UsageError> {
     word.parse().map(TargetWord::Reference).map_err(|error: ReferenceError| {
         let hint = match &error {
             ReferenceError::Empty => "name a container: docker ps lists them".to_owned(),
@@ -302,84 +330,4 @@ fn reference(word: &str) -> Result<TargetWord, UsageError> {
         };
         hinted(error.to_string(), hint)
     })
-}
-
-/// What cannot be told before all options are known: the TARGET, and what excludes what.
-fn check(args: &mut Args) -> Result<(), UsageError> {
-    if args.action != Action::Enter && args.action != Action::Print {
-        return Ok(());
-    }
-    if args.host.is_some() && args.context.is_some() {
-        return Err(hinted("options --host and --context exclude each other", "a context has its host"));
-    }
-    args.namespaces.sort_by_key(|(namespace, _)| *namespace);
-    if args.target.is_none() && needs_target(args) {
-        first_word_is_target(args)?;
-    }
-    if args.sandbox {
-        check_sandbox(args)?;
-    }
-    if args.wait.is_some() && !matches!(args.target, Some(TargetWord::Reference(_))) {
-        return Err(hinted("option --wait goes with a container", "name one: a process or a file is there, or is not"));
-    }
-    let process = matches!(args.target, Some(TargetWord::Process { .. }));
-    if process && args.names_none() {
-        return Err(hinted("no namespace specified", "name some, --net say, or take -a for all"));
-    }
-    Ok(())
-}
-
-/// Whether something was asked for that has no file of its own.
-fn needs_target(args: &Args) -> bool {
-    let credentials = [args.credentials.user, args.credentials.group];
-    args.names_none()
-        || args.all
-        || args.sandbox
-        || args.namespaces.iter().any(|(_, given)| given.is_none())
-        || args.user_parent
-        || args.net_socket.is_some()
-        || args.root == Some(Directory::Target)
-        || args.working_directory == Some(WorkingDirectory::Target)
-        || args.env_of_target
-        || args.join_cgroup
-        || credentials.contains(&Some(UserOrGroup::Follow))
-}
-
-fn first_word_is_target(args: &mut Args) -> Result<(), UsageError> {
-    if args.called_as == CalledAs::Nsenter {
-        return Err(hinted("no target PID specified", "-t PID names it"));
-    }
-    if args.words.is_empty() {
-        return Err(hinted("no target: nothing says what to enter", "name a container, or a process with -t PID"));
-    }
-    if args.dashes_first {
-        return Err(hinted("no target before --", "name a container there, or a process with -t PID"));
-    }
-    let word = args.words.remove(0);
-    args.target = Some(reference(&word.to_string_lossy())?);
-    match args.words.first().map(|word| word.to_string_lossy().into_owned()) {
-        Some(word) if word == "--" => drop(args.words.remove(0)),
-        Some(option) if option.starts_with('-') => {
-            return Err(hinted(
-                format!("option {option} stands after the target"),
-                "options come before TARGET; a program of that name comes after --",
-            ));
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn check_sandbox(args: &Args) -> Result<(), UsageError> {
-    if matches!(args.target, Some(TargetWord::Process { .. })) {
-        return Err(hinted(
-            "option --sandbox goes with a container, not with a process",
-            "--net -t PID joins its network",
-        ));
-    }
-    let file = args.namespaces.iter().any(|(namespace, given)| *namespace == Namespace::Net && given.is_some());
-    if file || args.net_socket.is_some() {
-        return Err(hinted("two networks: --sandbox names one, and another option a second", "leave out one of them"));
-    }
-    Ok(())
 }

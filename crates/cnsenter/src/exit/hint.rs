@@ -14,6 +14,7 @@ use resolve::{
 use super::{Failure, client};
 use crate::cli::Args;
 use crate::cli::options::{self, Value};
+use crate::environment::Error as VariablesError;
 use crate::plan::Refusal;
 
 /// The hint for a failure, where there is one.
@@ -22,7 +23,10 @@ pub(super) fn hint(failure: &Failure, args: &Args, words: &[OsString]) -> Option
         Failure::Unresolved(error) => resolving(error, args, words),
         Failure::Refused(refusal) => refused(refusal),
         Failure::NotEntered { error, container } => not_entered(error, container.as_deref(), args, words),
-        Failure::Output(_) => None,
+        Failure::Variables(VariablesError::Line { .. }) => {
+            Some("a line is NAME=VALUE, NAME for your own, or a comment after #".to_owned())
+        }
+        Failure::Variables(_) | Failure::Output(_) => None,
     }
 }
 
