@@ -92,6 +92,10 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
     if let Environment::Exactly(entries) = &command.environment {
         words.extend(["env", "-i"].map(OsString::from));
         words.extend(entries.iter().cloned());
+        let sets = |entry: &OsString| entry.as_bytes().strip_prefix(b"HOME=").is_some_and(|home| !home.is_empty());
+        if let Some(home) = enter::home(plan).filter(|_| command.home_of_user && !entries.iter().any(sets)) {
+            words.push(["HOME=".into(), home].into_iter().collect());
+        }
     }
     words.push(match command.environment {
         // env would look for it in the container's PATH.

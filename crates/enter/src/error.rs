@@ -112,6 +112,27 @@ pub enum Error {
     /// Nothing can be started in a pid namespace whose init process has ended.
     #[error("the pid namespace has ended: its init process is gone")]
     PidNamespaceEnded,
+    /// A name that is nobody's in the container.
+    #[error("no {kind} {} in the container's {path}", .name.display())]
+    NoAccount {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: OsString,
+        /// The file that was searched.
+        path: &'static str,
+    },
+    /// A number that no user or group has.
+    #[error("{0} is no user or group: they go from 0 to 2147483647")]
+    IdOutOfRange(i64),
+    /// A file of the container that is not what it should be, or that leads out of it.
+    #[error("cannot read {} of the container: {}", .path.display(), .errno.desc())]
+    InContainer {
+        /// The file, as the container sees it.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
     /// A system call that has no reason to fail.
     #[error("{what}: {}", .errno.desc())]
     System {

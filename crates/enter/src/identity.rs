@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, RawFd};
 
 use crate::Error;
+use crate::accounts::{Accounts, Ids};
 use crate::seccomp::Seccomp;
 use crate::target::Process;
 
@@ -95,12 +96,24 @@ pub struct Limit {
 /// An identity whose every part has been looked up and compiled, so that nothing of it can fail for a reason of the
 /// container's once it is applied.
 #[derive(Debug)]
-pub(crate) struct Prepared {}
+pub(crate) struct Prepared {
+    /// User and groups; nothing where they stay the caller's.
+    pub(crate) ids: Option<Ids>,
+    /// `HOME` of a program whose environment does not say.
+    pub(crate) home: OsString,
+}
 
 impl Prepared {
     /// Looks everything up. `root` is the target's root folder.
-    pub(crate) fn new(_identity: &Identity, _process: &Process, _root: BorrowedFd<'_>) -> Result<Self, Error> {
-        Ok(Self {})
+    pub(crate) fn new(identity: &Identity, _process: &Process, root: BorrowedFd<'_>) -> Result<Self, Error> {
+        let accounts = Accounts::read(root);
+        let ids = match &identity.user {
+            User::Recorded { uid, gid, groups } => Some(Ids { uid: *uid, gid: *gid, groups: groups.clone() }),
+            User::Named { text, added } => Some(accounts.look_up(text, added)?),
+            User::OfTarget => None,
+        };
+        let home = accounts.home_of(ids.as_ref().map_or(0, |ids| ids.uid));
+        Ok(Self { ids, home })
     }
 
     /// What it holds open.

@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::error::Failure;
 use crate::opened::{Held, Opened, open_the_rest};
 use crate::plan::{Plan, WorkingDirectory};
-use crate::{Error, Namespace, credentials, sys};
+use crate::{Error, Namespace, credentials, inside, sys};
 
 /// Joins everything that is held.
 pub(crate) fn join(plan: &Plan, opened: &mut Opened) -> Result<(), Error> {
@@ -121,7 +121,7 @@ fn change_root(opened: &mut Opened) -> Result<(), Error> {
 fn change_directory(plan: &Plan, opened: &mut Opened) -> Result<(), Error> {
     if let Some(WorkingDirectory::Inside(path)) = &plan.working_directory {
         let changed = match opened.entered_files {
-            true => inside(path).and_then(rustix::process::fchdir),
+            true => folder_inside(path).and_then(rustix::process::fchdir),
             false => rustix::process::chdir(path),
         };
         return changed.map_err(|errno| Error::Open { path: path.clone(), errno: Failure::from(errno).0 });
@@ -135,13 +135,8 @@ fn change_directory(plan: &Plan, opened: &mut Opened) -> Result<(), Error> {
 }
 
 /// A folder of the container: no link of its procfs leads out to another root.
-fn inside(path: &Path) -> rustix::io::Result<OwnedFd> {
+fn folder_inside(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open("/", flags, Mode::empty())?;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    match rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve) {
-        // Before 5.6.
-        Err(rustix::io::Errno::NOSYS) => rustix::fs::open(path, flags, Mode::empty()),
-        other => other,
-    }
+    inside::open(root.as_fd(), path, flags)
 }

@@ -4,12 +4,14 @@
 //! Here belongs what setns(2), pidfds and process semantics ask for. Does not belong here: containers and their
 //! engines (`resolve`), flags and messages for people (the binary), threads, an asynchronous runtime.
 
+mod accounts;
 mod cgroup;
 mod command;
 mod confine;
 mod credentials;
 mod error;
 mod identity;
+mod inside;
 mod join;
 mod namespace;
 mod opened;
@@ -23,6 +25,11 @@ mod target;
 mod view;
 
 use std::convert::Infallible;
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+
+use accounts::Accounts;
+use rustix::fs::{Mode, OFlags};
 
 pub use command::{Command, Environment, Program};
 pub use error::Error;
@@ -34,6 +41,21 @@ pub use seal::seal;
 pub use seccomp::{Seccomp, SeccompArgument, SeccompRule};
 pub use target::added_by_all;
 pub use view::{View, ViewFiles};
+
+/// The `HOME` that the program of a container gets where nothing sets it, for showing: that of its user in the target's
+/// own passwd file.
+pub fn home(plan: &Plan) -> Option<OsString> {
+    let path = format!("/proc/{}/root", plan.target.as_ref()?.pid);
+    let root = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let accounts = Accounts::read(root.as_fd());
+    let uid = match (&plan.identity, plan.credentials.user) {
+        (_, Some(Id::Number(uid))) => uid,
+        (Some(Identity { user: User::Recorded { uid, .. }, .. }), _) => *uid,
+        (Some(Identity { user: User::Named { text, added }, .. }), _) => accounts.look_up(text, added).ok()?.uid,
+        _ => rustix::process::geteuid().as_raw(),
+    };
+    Some(accounts.home_of(uid))
+}
 
 /// Joins what `opened` holds for `plan` and becomes `command`. Returns only on failure; where a fork was needed, it
 /// returns in the child, and the parents wait to end the way the child ends.
@@ -57,14 +79,20 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
         view.show()?;
     }
     opened.join_cgroup()?;
-    match opened.identity.take() {
-        Some(identity) => confine::apply(&identity, plan, &opened)?,
+    let identity = opened.identity.take();
+    match &identity {
+        Some(identity) => confine::apply(identity, plan, &opened)?,
         None => credentials::apply(plan, &opened)?,
     }
+    let home = match identity {
+        Some(identity) => Some(identity.home),
+        None if command.home_of_user && opened.entered_files => program::home_of_own(),
+        None => None,
+    };
     if let Some(leash) = leash {
         leash.tie()?;
     }
-    let (environment, home) = (opened.environment.take(), opened.home.take());
+    let environment = opened.environment.take();
     drop(opened);
     program::exec(command, environment.as_deref(), home.as_deref())
 }

@@ -36,8 +36,6 @@ pub struct Opened {
     pub(crate) working_directory: Option<OwnedFd>,
     /// The target's initial environment, NUL after each entry.
     pub(crate) environment: Option<Vec<u8>>,
-    /// The home of the program's user, where the target's passwd file is asked for it.
-    pub(crate) home: Option<Vec<u8>>,
     /// `/proc/PID`, whose owner is the target's user, as the user namespace that is joined has it.
     pub(crate) folder: Option<OwnedFd>,
     /// The host's `/proc`, for what is asked of it once ours may be the container's.

@@ -3,13 +3,14 @@
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr, OsString};
-use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags};
 
+use crate::accounts::Accounts;
 use crate::command::{Command, Environment, Program};
 use crate::{Error, sys};
 
@@ -17,11 +18,10 @@ use crate::{Error, sys};
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 /// Runs what has no header of its own, as execvp(3) does, and is the last shell to try.
 const SHELL: &str = "/bin/sh";
-/// A passwd file larger than this, in bytes, is not one.
-const LARGEST_PASSWD: u64 = 1 << 20;
 
-/// Becomes the program. `of_target` is the target's environment, NUL after each entry; `home` is the user's.
-pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>, home: Option<&[u8]>) -> Result<Infallible, Error> {
+/// Becomes the program. `of_target` is the target's environment, NUL after each entry; `home` is `HOME` where nothing sets
+/// it, as the engines add it.
+pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>, home: Option<&OsStr>) -> Result<Infallible, Error> {
     let environment = environment(command, of_target, home);
     match &command.program {
         Program::Words(words) => exec_words(words, environment.as_deref()),
@@ -30,7 +30,7 @@ pub(crate) fn exec(command: &Command, of_target: Option<&[u8]>, home: Option<&[u
 }
 
 /// `None` is our own, which need not be copied.
-fn environment(command: &Command, of_target: Option<&[u8]>, home: Option<&[u8]>) -> Option<Vec<CString>> {
+fn environment(command: &Command, of_target: Option<&[u8]>, home: Option<&OsStr>) -> Option<Vec<CString>> {
     let entry = |bytes: &[u8]| CString::new(bytes).ok().filter(|_| bytes.contains(&b'='));
     let own = || std::env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
     let mut entries: Vec<_> = match &command.environment {
@@ -42,8 +42,12 @@ fn environment(command: &Command, of_target: Option<&[u8]>, home: Option<&[u8]>)
     for variable in &command.variables {
         set(&mut entries, variable.as_bytes());
     }
-    if let Some(home) = home.filter(|_| !entries.iter().any(|entry| named(entry, b"HOME"))) {
-        entries.extend(entry(&[b"HOME=", home].concat()));
+    // An empty one counts as none, as it does with runc.
+    if let Some(home) = home
+        && variable(Some(&entries), "HOME").is_none_or(|home| home.is_empty())
+    {
+        entries.retain(|entry| !named(entry, b"HOME"));
+        entries.extend(entry(&[b"HOME=", home.as_bytes()].concat()));
     }
     Some(entries)
 }
@@ -135,8 +139,8 @@ fn try_exec(file: &OsStr, arguments: &[CString], environment: Option<&[CString]>
 fn exec_shell(environment: Option<&[CString]>) -> Result<Infallible, Error> {
     let named = variable(environment, "SHELL").filter(|shell| !shell.is_empty());
     let user = rustix::process::getuid().as_raw();
-    let of_user = || passwd().and_then(|text| shell_of(&text, user));
-    let candidates = named.into_iter().chain(std::iter::once_with(of_user).flatten()).chain([SHELL.into()]);
+    let of_user = std::iter::once_with(|| shell_of(user)).flatten();
+    let candidates = named.into_iter().chain(of_user).chain([SHELL.into()]);
     let mut error = None;
     for shell in candidates.map(OsString::from_vec) {
         let base = Path::new(&shell).file_name().unwrap_or(&shell);
@@ -150,53 +154,23 @@ fn exec_shell(environment: Option<&[CString]>) -> Result<Infallible, Error> {
     Err(error.unwrap_or_else(|| missing(OsStr::new(SHELL))))
 }
 
-/// The passwd file of the root that was entered. It may be a container's: no link of its procfs is followed, nothing
-/// but a regular file is read, and not without end.
-fn passwd() -> Option<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let file = match rustix::fs::openat2(&root, "etc/passwd", flags, Mode::empty(), resolve) {
-        // Before 5.6.
-        Err(rustix::io::Errno::NOSYS) => {
-            rustix::fs::openat(&root, "etc/passwd", flags | OFlags::NOFOLLOW, Mode::empty()).ok()?
-        }
-        other => other.ok()?,
-    };
-    let found = rustix::fs::fstat(&file).ok()?;
-    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
-        return None;
-    }
-    let mut text = Vec::new();
-    std::fs::File::from(file).take(LARGEST_PASSWD).read_to_end(&mut text).ok()?;
-    Some(text)
+/// The shell of a user in the root that was entered, which may be a container's.
+fn shell_of(user: u32) -> Option<Vec<u8>> {
+    Accounts::read(entered_root()?.as_fd()).shell_of(user)
 }
 
-/// The last field of the user's line, passwd(5).
-fn shell_of(passwd: &[u8], user: u32) -> Option<Vec<u8>> {
-    let user = user.to_string();
-    passwd.split(|byte| *byte == b'\n').find_map(|line| {
-        let fields: Vec<_> = line.split(|byte| *byte == b':').collect();
-        match fields[..] {
-            [_, _, uid, _, _, _, shell] if uid == user.as_bytes() && shell.starts_with(b"/") => Some(shell.to_vec()),
-            _ => None,
-        }
-    })
+/// The home of whoever we are by now, in the root that was entered.
+pub(crate) fn home_of_own() -> Option<OsString> {
+    Some(Accounts::read(entered_root()?.as_fd()).home_of(rustix::process::getuid().as_raw()))
+}
+
+fn entered_root() -> Option<OwnedFd> {
+    rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_shell_is_the_last_of_seven_fields() {
-        let passwd = b"root:x:0:0:root:/root:/bin/zsh\nbad\nweb:x:33:33::/var/www:/usr/sbin/nologin\nx:x:7:7::/:\n";
-        assert_eq!(shell_of(passwd, 0).unwrap(), b"/bin/zsh");
-        assert_eq!(shell_of(passwd, 33).unwrap(), b"/usr/sbin/nologin");
-        assert_eq!(shell_of(passwd, 7), None);
-        assert_eq!(shell_of(passwd, 1), None);
-        assert_eq!(shell_of(b"\xff\xfe:::::::", 0), None);
-    }
 
     #[test]
     fn an_entry_without_a_name_is_left_out() {
@@ -207,8 +181,10 @@ mod tests {
             home_of_user: true,
         };
         let of_target = Some(&b"A=1\0junk\0B=\0\0"[..]);
-        let entries = environment(&command(&["A=2", "B", "C=3"]), of_target, Some(b"/h")).unwrap();
+        let entries = environment(&command(&["A=2", "B", "C=3"]), of_target, Some(OsStr::new("/h"))).unwrap();
         assert_eq!(entries, [c"A=2".to_owned(), c"C=3".to_owned(), c"HOME=/h".to_owned()]);
+        let entries = environment(&command(&["HOME="]), of_target, Some(OsStr::new("/h"))).unwrap();
+        assert_eq!(variable(Some(&entries), "HOME").unwrap(), b"/h");
         let entries = environment(&command(&[]), of_target, None).unwrap();
         assert_eq!(entries, [c"A=1".to_owned(), c"B=".to_owned()]);
         assert_eq!(variable(Some(&entries), "A").unwrap(), b"1");

@@ -25,7 +25,7 @@ pub struct Container {
     pub state: State,
     /// Where its network namespace is kept.
     pub network: Network,
-    /// The environment of its programs, `NAME=VALUE` each, with what the engine adds (`PATH`, `HOSTNAME`, `HOME`).
+    /// The environment of its programs, `NAME=VALUE` each, with what the engine adds but for `HOME`.
     pub env: Vec<String>,
     /// The pod that it is part of.
     pub pod: Option<Pod>,

@@ -177,7 +177,8 @@ pub(crate) fn service<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<Ser
     (!alone).then_some(Service { project, service, number })
 }
 
-/// The environment of the image and of the command line, with what engines put before and after.
+/// The environment of the image and of the command line, with what engines put before. `HOME`, where nothing sets it, is
+/// that of the user whom the program gets.
 pub(crate) fn environment(configured: Vec<String>, hostname: String) -> Vec<String> {
     let sets = |name: &str| configured.iter().any(|entry| entry.starts_with(name));
     let mut all = Vec::with_capacity(configured.len() + 3);
@@ -187,9 +188,7 @@ pub(crate) fn environment(configured: Vec<String>, hostname: String) -> Vec<Stri
     if !sets("HOSTNAME=") && !hostname.is_empty() {
         all.push(format!("HOSTNAME={hostname}"));
     }
-    let home = (!sets("HOME=")).then(|| "HOME=/root".to_owned());
     all.extend(configured);
-    all.extend(home);
     all
 }
 
@@ -294,10 +293,7 @@ mod tests {
     #[test]
     fn what_the_image_sets_wins_over_what_the_engine_adds() {
         let set = |list: &[&str]| list.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>();
-        assert_eq!(
-            environment(set(&["PATH=/x", "A=1"]), "web".to_owned()),
-            ["HOSTNAME=web", "PATH=/x", "A=1", "HOME=/root"]
-        );
+        assert_eq!(environment(set(&["PATH=/x", "A=1"]), "web".to_owned()), ["HOSTNAME=web", "PATH=/x", "A=1"]);
         assert_eq!(
             environment(set(&["HOME=/h", "HOSTNAME=x"]), "web".to_owned()),
             [DEFAULT_PATH, "HOME=/h", "HOSTNAME=x"]

@@ -174,7 +174,7 @@ pub(crate) fn container(runtime: Runtime, id: &str, init: Option<(i32, u64)>, fo
         start: init.map(|(_, start)| start),
         state: if init.is_some() { State::Running } else { State::Stopped },
         network: Network::None,
-        env: [DEFAULT_PATH, "HOME=/root"].map(str::to_owned).to_vec(),
+        env: vec![DEFAULT_PATH.to_owned()],
         pod: None,
         service: None,
         source: Source::State { folder: folder.to_owned(), instead_of: None },
