@@ -103,6 +103,9 @@ pub enum Error {
     /// Whoever joins a frozen cgroup is frozen.
     #[error("the cgroup {} is frozen", .0.display())]
     Frozen(PathBuf),
+    /// The container's seccomp profile cannot be taken on.
+    #[error("cannot take on the container's seccomp profile: {0}")]
+    Seccomp(String),
     /// The process has more than one thread.
     #[error("cannot join namespaces from a process of several threads")]
     Threads,

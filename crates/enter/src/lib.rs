@@ -38,7 +38,9 @@ pub use namespace::Namespace;
 pub use opened::Opened;
 pub use plan::{Credentials, Directory, Id, Join, Plan, Proof, Source, Streams, Target, WorkingDirectory};
 pub use seal::seal;
-pub use seccomp::{Seccomp, SeccompArgument, SeccompRule};
+#[doc(hidden)]
+pub use seccomp::{Compiled, compile};
+pub use seccomp::{Seccomp, SeccompArgument, SeccompDialect, SeccompRule};
 pub use target::added_by_all;
 pub use view::{View, ViewFiles};
 

@@ -174,6 +174,17 @@ pub(crate) fn execute(file: BorrowedFd<'_>, arguments: &[CString], environment: 
     Errno::last()
 }
 
+/// Installs a seccomp filter, seccomp(2), on this thread and all that comes of it.
+pub(crate) fn install_seccomp_filter(flags: libc::c_ulong, program: &[seccompiler::sock_filter]) -> Result<(), Errno> {
+    let length = u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast::<libc::sock_filter>() };
+    // SAFETY: seccompiler's sock_filter has the kernel's layout, as libc's has; the kernel reads `len` of them and writes
+    // none; the slice outlives the call.
+    let result =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program)) };
+    Errno::result(result).map(drop)
+}
+
 /// fork(2). `None` in the child.
 pub(crate) fn fork() -> Result<Option<rustix::process::Pid>, Errno> {
     // SAFETY: this process has one thread (`join` asserts it), so the child may do whatever the parent may.

@@ -1,0 +1,263 @@
+//! What the rules of a profile come to for each call of each architecture: the semantics of libseccomp, as runtimes use
+//! it. Instructions do not belong here.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+use nix::libc;
+
+use super::calls::{Architecture, NATIVE, X32_BIT};
+use super::{Seccomp, SeccompArgument, SeccompDialect, SeccompRule};
+use crate::Error;
+
+/// What libseccomp does to programs of an architecture that the profile does not have: SCMP_FLTATR_ACT_BADARCH.
+pub(super) const OTHER_ARCHITECTURE: u32 = libc::SECCOMP_RET_KILL_THREAD;
+
+/// What becomes of calls from this number on, by `AUDIT_ARCH_…`.
+pub(super) type Decisions = Vec<(u32, BTreeMap<u32, Verdict>)>;
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// `SECCOMP_RET_…`.
+    Return(u32),
+    /// The first whose conditions hold, or else the last.
+    First(Vec<Conditional>, u32),
+}
+
+/// An action under conditions, all of which have to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conditional {
+    pub(super) conditions: Vec<Condition>,
+    /// `SECCOMP_RET_…`.
+    pub(super) action: u32,
+    /// Whether arguments are looked at in all their 64 bits.
+    pub(super) wide: bool,
+}
+
+/// A condition on an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    pub(super) argument: u8,
+    pub(super) operator: Operator,
+    pub(super) value: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Ne,
+    Lt,
+    Le,
+    Eq,
+    Ge,
+    Gt,
+    Masked(u64),
+}
+
+/// A rule with its words understood.
+struct Rule<'a> {
+    names: &'a [String],
+    action: u32,
+    conditions: Vec<Condition>,
+}
+
+/// What the whole profile comes to.
+pub(super) fn decisions(profile: &Seccomp) -> Result<Decisions, Error> {
+    let default = action(&profile.default_action, profile.default_errno)?;
+    let mut rules = Vec::new();
+    for rule in &profile.rules {
+        understand(rule, default, &mut rules)?;
+    }
+    let listed: Vec<_> = profile.architectures.iter().filter_map(|word| Architecture::from_word(word)).collect();
+    let own = Filter { rules: &rules, default, profile };
+    let newer = |architecture| match listed.contains(&architecture) && own.hides_newer() {
+        true => own.newest(architecture).map(|newest| newest + 1),
+        false => None,
+    };
+    let mut decisions = Vec::new();
+    for architecture in [NATIVE, Architecture::X86, Architecture::Arm] {
+        if architecture != NATIVE && !listed.contains(&architecture) {
+            continue;
+        }
+        let mut pieces = BTreeMap::from([(0, Verdict::Return(default))]);
+        own.decide(architecture, &mut pieces);
+        let mut missing = vec![(newer(architecture), 0, u32::MAX)];
+        if architecture == Architecture::X86_64 {
+            let x32 = Architecture::X32;
+            match listed.contains(&x32) {
+                true => own.decide(x32, &mut pieces),
+                // No call at all is -1: a tracer's way to skip one.
+                false => cover(&mut pieces, X32_BIT, u32::MAX - 1, &Verdict::Return(OTHER_ARCHITECTURE)),
+            }
+            missing = [(architecture, 0), (x32, X32_BIT), (architecture, 2 * X32_BIT), (x32, 3 * X32_BIT)]
+                .into_iter()
+                .map(|(architecture, start)| (newer(architecture), start, start + (X32_BIT - 1)))
+                .collect();
+        }
+        for (newer, start, end) in missing {
+            if let Some(newer) = newer.filter(|newer| *newer <= end) {
+                let nothing = Verdict::Return(libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned());
+                cover(&mut pieces, newer.max(start), end, &nothing);
+            }
+        }
+        decisions.push((architecture.audit(), pieces));
+    }
+    Ok(decisions)
+}
+
+/// The rules of a profile.
+struct Filter<'a> {
+    rules: &'a [Rule<'a>],
+    default: u32,
+    profile: &'a Seccomp,
+}
+
+impl Filter<'_> {
+    /// runc: not where the default action lets a call through.
+    fn hides_newer(&self) -> bool {
+        let lets_through = ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"];
+        self.profile.dialect == SeccompDialect::Runc && !lets_through.contains(&self.profile.default_action.as_str())
+    }
+
+    /// The highest number of a call that the profile names, whatever it says of it.
+    fn newest(&self, architecture: Architecture) -> Option<u32> {
+        let mut numbers: HashMap<_, _> = architecture.calls().into_iter().collect();
+        numbers.retain(|name, _| architecture.multiplexed(name).is_none());
+        let names = self.profile.rules.iter().flat_map(|rule| &rule.names);
+        names.filter_map(|name| numbers.get(name.as_str())).copied().max().filter(|number| *number != 0)
+    }
+
+    /// Puts in what becomes of each call that the rules name.
+    fn decide(&self, architecture: Architecture, pieces: &mut BTreeMap<u32, Verdict>) {
+        let mut rules: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, rule) in self.rules.iter().enumerate() {
+            for name in rule.names {
+                rules.entry(name).or_default().push(index);
+            }
+        }
+        let mut multiplexed: BTreeMap<u32, Vec<(usize, Vec<Condition>)>> = BTreeMap::new();
+        for (name, indices) in &rules {
+            let Some((call, which)) = architecture.multiplexed(name) else { continue };
+            for index in indices {
+                // The first argument says which call it is, and takes the place of a condition on it.
+                let which = Condition { argument: 0, operator: Operator::Eq, value: which };
+                let others = self.rules[*index].conditions.iter().filter(|other| other.argument != 0).copied();
+                multiplexed.entry(call).or_default().push((*index, [which].into_iter().chain(others).collect()));
+            }
+        }
+        let mut calls = architecture.calls();
+        calls.sort_unstable_by_key(|(_, number)| *number);
+        for (name, number) in calls {
+            let own =
+                rules.get(name).into_iter().flatten().map(|index| (*index, self.rules[*index].conditions.clone()));
+            let mut all: Vec<_> = own.chain(multiplexed.remove(&number).into_iter().flatten()).collect();
+            if !all.is_empty() {
+                all.sort_by_key(|(index, _)| *index);
+                let all = all.into_iter().map(|(index, conditions)| (self.rules[index].action, conditions));
+                pieces.insert(number, settle(all, self.default, architecture.is_wide()));
+                pieces.entry(number + 1).or_insert(Verdict::Return(self.default));
+            }
+        }
+    }
+}
+
+/// What several rules for one call come to. Without conditions, the first decides, and those with conditions count for
+/// nothing. Otherwise, the order is that of libseccomp's tree, whatever the order of the rules.
+fn settle(rules: impl Iterator<Item = (u32, Vec<Condition>)>, default: u32, wide: bool) -> Verdict {
+    let mut all = Vec::new();
+    for (action, mut conditions) in rules {
+        let looked_at = if wide { u64::MAX } else { u64::from(u32::MAX) };
+        conditions.retain(|condition| !matches!(condition.operator, Operator::Masked(mask) if mask & looked_at == 0));
+        if conditions.is_empty() {
+            return Verdict::Return(action);
+        }
+        conditions.sort_by_key(|condition| condition.argument);
+        all.push(Conditional { conditions, action, wide });
+    }
+    all.sort_by(order);
+    Verdict::First(all, default)
+}
+
+/// Later arguments come first, equality before inequality, narrower before wider, and what asks for less before what
+/// asks for the same and more.
+fn order(one: &Conditional, other: &Conditional) -> Ordering {
+    let rank = |condition: &Condition| {
+        let (class, value) = match condition.operator {
+            Operator::Masked(mask) => (3, condition.value & mask),
+            Operator::Eq | Operator::Ne => (3, condition.value),
+            Operator::Le | Operator::Lt => (2, !condition.value),
+            Operator::Ge | Operator::Gt => (1, condition.value),
+        };
+        (condition.argument, class, value)
+    };
+    let pairs = one.conditions.iter().zip(&other.conditions);
+    let different = pairs.map(|(one, other)| rank(other).cmp(&rank(one))).find(|order| order.is_ne());
+    different.unwrap_or_else(|| one.conditions.len().cmp(&other.conditions.len()))
+}
+
+/// Gives every call from `from` to `to` the same verdict.
+fn cover(pieces: &mut BTreeMap<u32, Verdict>, from: u32, to: u32, verdict: &Verdict) {
+    if let Some(next) = to.checked_add(1)
+        && let Some((_, after)) = pieces.range(..=next).next_back()
+    {
+        let after = after.clone();
+        pieces.insert(next, after);
+    }
+    pieces.retain(|start, _| !(from..=to).contains(start));
+    pieces.insert(from, verdict.clone());
+}
+
+fn understand<'a>(rule: &'a SeccompRule, default: u32, rules: &mut Vec<Rule<'a>>) -> Result<(), Error> {
+    let action = action(&rule.action, rule.errno)?;
+    if action == default {
+        return Ok(());
+    }
+    let conditions: Vec<_> = rule.arguments.iter().map(condition).collect::<Result<_, _>>()?;
+    let mut arguments: Vec<_> = conditions.iter().map(|condition| condition.argument).collect();
+    arguments.sort_unstable();
+    arguments.dedup();
+    match arguments.len() == conditions.len() {
+        true => rules.push(Rule { names: &rule.names, action, conditions }),
+        // Runtimes make rules of their own of them where two are on the same argument.
+        false => rules.extend(conditions.into_iter().map(|condition| Rule {
+            names: &rule.names,
+            action,
+            conditions: vec![condition],
+        })),
+    }
+    Ok(())
+}
+
+fn condition(argument: &SeccompArgument) -> Result<Condition, Error> {
+    let index = u8::try_from(argument.index).ok().filter(|index| *index < 6);
+    let index = index.ok_or_else(|| Error::Seccomp(format!("calls have no argument {}", argument.index)))?;
+    let (operator, value) = match argument.operator.as_str() {
+        "SCMP_CMP_NE" => (Operator::Ne, argument.value),
+        "SCMP_CMP_LT" => (Operator::Lt, argument.value),
+        "SCMP_CMP_LE" => (Operator::Le, argument.value),
+        "SCMP_CMP_EQ" => (Operator::Eq, argument.value),
+        "SCMP_CMP_GE" => (Operator::Ge, argument.value),
+        "SCMP_CMP_GT" => (Operator::Gt, argument.value),
+        "SCMP_CMP_MASKED_EQ" => (Operator::Masked(argument.value), argument.value_two),
+        other => return Err(Error::Seccomp(format!("it has the operator {other}, which is unknown"))),
+    };
+    Ok(Condition { argument: index, operator, value })
+}
+
+/// `SECCOMP_RET_…` for the specification's word.
+fn action(word: &str, errno: Option<u32>) -> Result<u32, Error> {
+    let data = errno.unwrap_or(libc::EPERM.cast_unsigned()) & libc::SECCOMP_RET_DATA;
+    match word {
+        "SCMP_ACT_ALLOW" => Ok(libc::SECCOMP_RET_ALLOW),
+        "SCMP_ACT_LOG" => Ok(libc::SECCOMP_RET_LOG),
+        "SCMP_ACT_TRACE" => Ok(libc::SECCOMP_RET_TRACE | data),
+        "SCMP_ACT_ERRNO" => Ok(libc::SECCOMP_RET_ERRNO | data),
+        "SCMP_ACT_TRAP" => Ok(libc::SECCOMP_RET_TRAP),
+        "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" => Ok(libc::SECCOMP_RET_KILL_THREAD),
+        "SCMP_ACT_KILL_PROCESS" => Ok(libc::SECCOMP_RET_KILL_PROCESS),
+        "SCMP_ACT_NOTIFY" => Err(Error::Seccomp(
+            "it has calls decided by a supervisor (SCMP_ACT_NOTIFY), who serves its runtime only".into(),
+        )),
+        other => Err(Error::Seccomp(format!("it has the action {other}, which is unknown"))),
+    }
+}
