@@ -18,7 +18,7 @@ use bollard::query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuild
 use futures_util::StreamExt;
 
 use crate::Runtime;
-use crate::container::{Container, Elsewhere, Pod, Source, State};
+use crate::container::{Container, Elsewhere, Files, Pod, Source, State};
 use crate::endpoint::{Endpoint, Origin};
 use crate::error::{Error, Failure};
 use crate::runtime::{docker, oci, process, storage};
@@ -242,9 +242,12 @@ fn container(runtime: Runtime, source: Source, answer: ContainerInspectResponse)
     let id = answer.id.filter(|id| !id.is_empty())?;
     let state = answer.state?;
     let config = answer.config.unwrap_or_default();
-    let mode = answer.host_config.and_then(|host| host.network_mode).unwrap_or_default();
+    let host = answer.host_config.unwrap_or_default();
+    let mode = host.network_mode.unwrap_or_default();
     let key = answer.network_settings.and_then(|network| network.sandbox_key);
     let labels = config.labels.unwrap_or_default();
+    let files = [answer.resolv_conf_path, answer.hosts_path, answer.hostname_path].map(|path| path.map(PathBuf::from));
+    let mounts = answer.mounts.unwrap_or_default();
     let label = |name: &str| labels.get(name).map(String::as_str);
     let name = docker::bare(answer.name.unwrap_or_default());
     Some(Container {
@@ -255,6 +258,11 @@ fn container(runtime: Runtime, source: Source, answer: ContainerInspectResponse)
         start: None,
         network: docker::network(&mode, key.map(PathBuf::from)),
         env: oci::environment(config.env.unwrap_or_default(), config.hostname.unwrap_or_default()),
+        added_groups: match runtime {
+            Runtime::Docker => host.group_add.unwrap_or_default(),
+            _ => Vec::new(),
+        },
+        files: Files::recorded(files, mounts.iter().filter_map(|mount| mount.destination.as_deref())),
         state: self::state(state),
         pod: docker::pod(&name),
         name,

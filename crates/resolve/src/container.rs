@@ -27,12 +27,46 @@ pub struct Container {
     pub network: Network,
     /// The environment of its programs, `NAME=VALUE` each, with what the engine adds but for `HOME`.
     pub env: Vec<String>,
+    /// The groups that Docker puts every program of it into, whoever it runs as, as they were written: `--group-add`.
+    pub added_groups: Vec<String>,
+    /// What it finds under `/etc`, as files of this host.
+    pub files: Files,
     /// The pod that it is part of.
     pub pod: Option<Pod>,
     /// The service of Compose that it runs.
     pub service: Option<Service>,
     /// Who said all this.
     pub source: Source,
+}
+
+/// Where a runtime keeps what it mounts into a container's `/etc`, in the mount namespace of the runtime. What somebody
+/// mounted in its place is not named: it is seen through the container's root alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// `/etc/resolv.conf`.
+    pub resolv_conf: Option<PathBuf>,
+    /// `/etc/hosts`.
+    pub hosts: Option<PathBuf>,
+    /// `/etc/hostname`.
+    pub hostname: Option<PathBuf>,
+}
+
+impl Files {
+    /// What a runtime recorded, but for the destinations that a mount of somebody's own covers.
+    pub(crate) fn recorded<'a>(
+        [resolv_conf, hosts, hostname]: [Option<PathBuf>; 3],
+        covered: impl Iterator<Item = &'a str> + Clone,
+    ) -> Self {
+        let own = |path: Option<PathBuf>, destination| {
+            let is_covered = || covered.clone().any(|covered| covered == destination || covered == "/etc");
+            path.filter(|path| path.is_absolute() && !is_covered())
+        };
+        Self {
+            resolv_conf: own(resolv_conf, "/etc/resolv.conf"),
+            hosts: own(hosts, "/etc/hosts"),
+            hostname: own(hostname, "/etc/hostname"),
+        }
+    }
 }
 
 /// A container's place in a pod.

@@ -87,6 +87,14 @@ pub enum Error {
     /// The netns folder has a chain of `--network container:…` that does not end.
     #[error("the network of container {0} refers to itself")]
     NetworkLoop(String),
+    /// What the runtime recorded of a container's programs cannot be read.
+    #[error("cannot read {}: {reason}", .file.display())]
+    Specification {
+        /// The record.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The executor could not be made.
     #[error("cannot make an executor")]
     Executor(#[source] io::Error),

@@ -38,6 +38,14 @@ pub(crate) fn json<T: DeserializeOwned>(path: &Path, largest: u64) -> Option<T> 
     serde_json::from_slice(&bytes).inspect_err(|error| skipped(path, error)).ok()
 }
 
+/// Why a file could not be read, in the system's words without their number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        None => error.to_string(),
+    }
+}
+
 /// Says with `-v` why a file was passed over. That it is not there is no news.
 pub(crate) fn skipped(path: &Path, error: &(dyn std::error::Error + 'static)) {
     let missing = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound);

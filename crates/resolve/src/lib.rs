@@ -18,17 +18,21 @@ mod roots;
 mod runtime;
 mod sandbox;
 mod search;
+mod specification;
 mod wait;
 mod wanted;
 
 use std::time::Instant;
 
-pub use container::{Container, Elsewhere, Network, Pod, Service, Source, State};
+pub use container::{Container, Elsewhere, Files, Network, Pod, Service, Source, State};
 pub use endpoint::{Context, Origin, Settings};
 pub use error::{Asked, Candidate, Error, Failure, Unknown};
 pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
 pub use sandbox::{Sandbox, SandboxFile};
+pub use specification::{
+    Capabilities, IoPriority, Limit, Scheduler, Seccomp, SeccompArgument, SeccompRule, Specification, User,
+};
 
 /// Finds the container that `reference` names: exact name, else full ID, else unique ID prefix. Docker is asked first,
 /// the other runtimes of this machine when it does not know the name; what does not answer is looked for on disk.
@@ -57,6 +61,16 @@ pub fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<
 /// As [`resolve`], and those that say why a container has no sandbox file to join.
 pub fn resolve_sandbox(reference: &Reference, settings: &Settings) -> Result<Sandbox, Error> {
     sandbox::find(reference, settings)
+}
+
+/// What the runtime's record says that the own programs of a container are and may do. Read only here, since only who
+/// runs a program as the container's own needs it. `None` where the runtime keeps no such record (LXC, nspawn), or keeps
+/// it where it cannot be found from here.
+///
+/// # Errors
+/// [`Error::Specification`] where there is a record, and it cannot be read or understood.
+pub fn specification(container: &Container, settings: &Settings) -> Result<Option<Specification>, Error> {
+    specification::read(container, settings)
 }
 
 /// The network sandbox of a container that `reference` led to, without asking for it again.

@@ -172,7 +172,7 @@ pub(crate) fn nearest(word: &str, names: impl Iterator<Item = String>) -> Vec<St
 mod tests {
     use super::*;
     use crate::Runtime;
-    use crate::container::{Network, Service, State};
+    use crate::container::{Files, Network, Service, State};
 
     fn container(runtime: Runtime, id: &str, name: &str) -> Container {
         Container {
@@ -185,6 +185,8 @@ mod tests {
             state: State::Running,
             network: Network::None,
             env: Vec::new(),
+            added_groups: Vec::new(),
+            files: Files::default(),
             pod: None,
             service: None,
             source: Source::State { folder: PathBuf::new(), instead_of: None },

@@ -11,6 +11,9 @@ pub(crate) mod process;
 pub(crate) mod storage;
 pub(crate) mod supervisor;
 
+use std::path::PathBuf;
+
+use crate::container::{Container, Source};
 use crate::report::Report;
 use crate::roots::Roots;
 use crate::wanted::Wanted;
@@ -69,6 +72,25 @@ impl Runtime {
     pub(crate) fn from_scheme(scheme: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|runtime| runtime.scheme() == scheme)
     }
+}
+
+/// The bundle of a container that runs: the folder of its `config.json` (runtime-spec). `None` where there is none.
+pub(crate) fn bundle(container: &Container, roots: &Roots) -> Option<PathBuf> {
+    let found_in = match &container.source {
+        Source::State { folder, .. } => Some(folder.as_path()),
+        Source::Engine { .. } => None,
+    };
+    let bundle = match container.runtime {
+        Runtime::Docker => docker::bundle(&container.id, roots),
+        Runtime::Podman | Runtime::Crio => storage::bundle(&container.id, roots),
+        Runtime::Containerd => {
+            let all = found_in.into_iter().chain(roots.containerd.iter().map(PathBuf::as_path));
+            container.namespace.as_ref().and_then(|namespace| containerd::bundle(all, namespace, &container.id))
+        }
+        Runtime::Oci => found_in.and_then(|root| oci::bundle(root, &container.id)),
+        Runtime::Lxc | Runtime::Nspawn => return None,
+    };
+    bundle.or_else(|| supervisor::bundle(container))
 }
 
 /// What a runtime left on this machine's disks of the containers that are wanted; `None` where it left nothing at all.

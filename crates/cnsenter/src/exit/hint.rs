@@ -84,7 +84,7 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         ResolveError::Folder(_) => sudo(words),
         ResolveError::NoSandbox(_) => "--net joins the network of its process".to_owned(),
         ResolveError::NetworkLoop(name) => format!("docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {name}"),
-        ResolveError::Executor(_) => return None,
+        ResolveError::Specification { .. } | ResolveError::Executor(_) => return None,
     })
 }
 

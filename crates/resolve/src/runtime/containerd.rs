@@ -9,6 +9,7 @@ use crate::container::{Container, State};
 use crate::file;
 use crate::report::Report;
 use crate::roots::Roots;
+use crate::specification::is_bundle;
 use crate::wanted::Wanted;
 
 /// The folder of the tasks' bundles: `NAMESPACE/ID/{config.json,init.pid}`.
@@ -18,7 +19,7 @@ const TASKS: &str = "io.containerd.runtime.v2.task";
 const RUNC: &str = "/run/containerd/runc";
 
 /// The namespace in which Docker's containers are.
-const DOCKERS: &str = "moby";
+pub(crate) const DOCKERS: &str = "moby";
 
 /// Every task that may be what is wanted.
 pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
@@ -65,6 +66,11 @@ fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Con
     let container = oci::container(Runtime::Containerd, id, init, bundle, root);
     let name = name(bundle).unwrap_or_else(|| container.name.clone());
     Container { namespace: Some(namespace), name, ..container }
+}
+
+/// Where the bundle of a task lies, in the first of these folders that has it.
+pub(crate) fn bundle<'a>(mut roots: impl Iterator<Item = &'a Path>, namespace: &str, id: &str) -> Option<PathBuf> {
+    roots.find_map(|root| Some(root.join(TASKS).join(namespace).join(id)).filter(|bundle| is_bundle(bundle)))
 }
 
 /// What a container's annotations call it: its name in its pod, the pod's where it is the sandbox, nerdctl's.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::oci::{self, Init, Record};
-use super::{Runtime, process};
-use crate::container::{Container, Network, Pod, Source, State};
+use super::{Runtime, containerd, process};
+use crate::container::{Container, Files, Network, Pod, Source, State};
 use crate::file;
 use crate::report::Report;
 use crate::roots::Roots;
@@ -22,6 +23,11 @@ pub(crate) struct Config {
     state: Option<Recorded>,
     config: Option<Inner>,
     network_settings: Option<NetworkSettings>,
+    resolv_conf_path: Option<PathBuf>,
+    hosts_path: Option<PathBuf>,
+    hostname_path: Option<PathBuf>,
+    /// By where it is mounted.
+    mount_points: Option<BTreeMap<String, IgnoredAny>>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -57,6 +63,7 @@ struct NetworkSettings {
 #[serde(rename_all = "PascalCase", default)]
 struct HostConfig {
     network_mode: Option<String>,
+    group_add: Option<Vec<String>>,
 }
 
 /// Every container that may be what is wanted.
@@ -108,6 +115,8 @@ fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Containe
     let (hostname, env, labels) =
         config.config.map_or_else(Default::default, |inner| (inner.hostname, inner.env, inner.labels));
     let labels = labels.unwrap_or_default();
+    let mounts = config.mount_points.unwrap_or_default();
+    let files = [config.resolv_conf_path, config.hosts_path, config.hostname_path];
     let label = |name: &str| labels.get(name).map(String::as_str);
     let key = config.network_settings.and_then(|network| network.sandbox_key);
     let name = config.name.map(bare).filter(|name| !name.is_empty());
@@ -119,6 +128,8 @@ fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Containe
         state,
         network: network(host.network_mode.as_deref().unwrap_or_default(), key),
         env: oci::environment(env.unwrap_or_default(), hostname.unwrap_or_default()),
+        added_groups: host.group_add.unwrap_or_default(),
+        files: Files::recorded(files, mounts.keys().map(String::as_str)),
         pod: name.as_deref().and_then(pod),
         service: oci::service(label),
         source: Source::State { folder: data.to_owned(), instead_of: None },
@@ -131,6 +142,12 @@ fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Containe
 fn record(exec: &Path, id: &str) -> Option<Record> {
     let runtimes = file::names(exec).into_iter().filter(|name| name.starts_with("runtime-"));
     runtimes.map(|runtime| exec.join(runtime).join("moby").join(id)).find_map(|folder| Record::read(&folder))
+}
+
+/// The bundle of a container that runs: in the folder of the containerd that Docker started, or of the system's.
+pub(crate) fn bundle(id: &str, roots: &Roots) -> Option<PathBuf> {
+    let own: Vec<_> = roots.docker_exec.iter().map(|exec| exec.join("containerd/daemon")).collect();
+    containerd::bundle(own.iter().chain(&roots.containerd).map(PathBuf::as_path), containerd::DOCKERS, id)
 }
 
 /// The OCI runtime's record is newer than Docker's, which a daemon that hangs or died did not keep up to date.

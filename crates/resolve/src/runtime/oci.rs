@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Runtime, process};
-use crate::container::{Container, Network, Pod, Service, Source, State, is_made_up};
+use crate::container::{Container, Files, Network, Pod, Service, Source, State, is_made_up};
 use crate::file;
 use crate::report::Report;
 use crate::roots::Roots;
@@ -53,6 +53,13 @@ pub(crate) struct Bundle {
     pub(crate) hostname: Option<String>,
     pub(crate) annotations: Option<BTreeMap<String, String>>,
     linux: Option<Linux>,
+    mounts: Option<Vec<Mount>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Mount {
+    destination: String,
+    source: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,6 +141,17 @@ impl Bundle {
         environment(env.unwrap_or_default(), self.hostname.clone().unwrap_or_default())
     }
 
+    /// What is mounted into its `/etc`. Of several mounts in one place the last is seen.
+    fn files(&self) -> Files {
+        let mounts = || self.mounts.iter().flatten();
+        let source = |destination: &str| {
+            let mount = mounts().rfind(|mount| mount.destination == destination)?;
+            mount.source.clone()
+        };
+        let own = ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname"].map(source);
+        Files::recorded(own, std::iter::empty())
+    }
+
     /// Where its network is kept: a path under `/proc` is no file of its own.
     pub(crate) fn network(&self) -> Network {
         let Some(namespaces) = self.linux.as_ref().and_then(|linux| linux.namespaces.as_ref()) else {
@@ -211,10 +229,17 @@ pub(super) fn container(runtime: Runtime, id: String, init: Init, bundle: &Bundl
         state,
         network: bundle.network(),
         env: bundle.env(),
+        added_groups: Vec::new(),
+        files: bundle.files(),
         pod: bundle.pod(),
         service: bundle.service(),
         source: Source::State { folder: folder.to_owned(), instead_of: None },
     }
+}
+
+/// The bundle of a container that was run by hand, from the record where it was found.
+pub(crate) fn bundle(root: &Path, id: &str) -> Option<PathBuf> {
+    Record::read(&root.join(id))?.bundle()
 }
 
 /// Containers that were run by hand, or by a tool that nobody told us of.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::oci::DEFAULT_PATH;
 use super::{Runtime, cgroup};
-use crate::container::{Container, Network, Source, State, is_made_up};
+use crate::container::{Container, Files, Network, Source, State, is_made_up};
 use crate::file;
 
 /// A file of `/proc/PID` larger than this has been made up, in bytes.
@@ -175,6 +175,8 @@ pub(crate) fn container(runtime: Runtime, id: &str, init: Option<(i32, u64)>, fo
         state: if init.is_some() { State::Running } else { State::Stopped },
         network: Network::None,
         env: vec![DEFAULT_PATH.to_owned()],
+        added_groups: Vec::new(),
+        files: Files::default(),
         pod: None,
         service: None,
         source: Source::State { folder: folder.to_owned(), instead_of: None },

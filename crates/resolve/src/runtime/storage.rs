@@ -11,6 +11,7 @@ use crate::container::{Container, Pod, State};
 use crate::file;
 use crate::report::Report;
 use crate::roots::Roots;
+use crate::specification::is_bundle;
 use crate::wanted::Wanted;
 
 /// Lists of names may be longer than the record of one container, in bytes.
@@ -29,8 +30,7 @@ pub(crate) struct Listed {
 /// Every container of `runtime` that may be what is wanted.
 pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();
-    // overlay-containers, vfs-containers, … in each root.
-    let folders: Vec<_> = roots.storage.iter().flat_map(|root| file::ending(root, "-containers")).collect();
+    let folders = folders(roots);
     for root in roots.storage.iter().filter(|root| file::is_forbidden(root)) {
         report.forbidden(root);
     }
@@ -57,6 +57,16 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
     report.if_anything()
 }
 
+/// overlay-containers, vfs-containers, … in each root.
+fn folders(roots: &Roots) -> Vec<PathBuf> {
+    roots.storage.iter().flat_map(|root| file::ending(root, "-containers")).collect()
+}
+
+/// The bundle of a container, whichever of the folders it lies in.
+pub(crate) fn bundle(id: &str, roots: &Roots) -> Option<PathBuf> {
+    folders(roots).into_iter().map(|folder| folder.join(id).join("userdata")).find(|bundle| is_bundle(bundle))
+}
+
 /// Whether podman gave this name to the container whose namespaces a pod shares.
 fn is_infra(name: &str) -> bool {
     let pod = name.strip_suffix(INFRA).unwrap_or_default();
@@ -70,7 +80,7 @@ pub(crate) fn listed(bytes: &[u8]) -> Vec<Listed> {
 
 fn container(runtime: Runtime, id: String, names: &[String], folders: &[PathBuf], roots: &Roots) -> Container {
     let userdata = || folders.iter().map(|folder| folder.join(&id).join("userdata"));
-    let bundle = userdata().find(|folder| folder.join("config.json").is_file());
+    let bundle = userdata().find(|folder| is_bundle(folder));
     let bundle = bundle.map(|folder| Bundle::read(&folder)).unwrap_or_default();
     let init = init(&id, roots, userdata());
     let listed = names.first().cloned().unwrap_or_else(|| id.clone());

@@ -2,11 +2,13 @@
 //! be believed, since anybody may call a process so, and which of its children is the container's first. How such a
 //! process is found, and what it says of itself, belongs to its runtime.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use super::process;
+use crate::container::Container;
+use crate::specification::is_bundle;
 
 /// Whether the process is root's on this host, rather than a user's, or one of a container: in our own pid and user
 /// namespaces, below our own root. A container may share the former with the host.
@@ -26,6 +28,16 @@ pub(crate) fn first_child(supervisor: i32) -> Option<(i32, u64)> {
         pids.find(|pid| process::is_first_below(*pid)).and_then(|pid| Some((pid, process::start_time(pid)?)))?;
     // Still the same supervisor, and so its children.
     (process::start_time(supervisor) == Some(before)).then_some(found)
+}
+
+/// The bundle of a container that one of containerd's shims runs, wherever its folders are: the shim's working directory,
+/// or beside it, since one shim may run all of a pod.
+pub(crate) fn bundle(container: &Container) -> Option<PathBuf> {
+    let shim = process::parent(container.pid?).filter(|shim| is_trusted(*shim))?;
+    process::read(shim, "comm").ok()?.starts_with(b"containerd-shim").then_some(())?;
+    let folder = std::fs::read_link(process::of(shim, "cwd")).ok()?;
+    // `_deleted` and the like: only what is still a bundle of this container counts.
+    Some(folder.with_file_name(&container.id)).filter(|bundle| is_bundle(bundle))
 }
 
 fn is_root(pid: i32) -> bool {
