@@ -254,7 +254,11 @@ fn view(args: &Args, resolved: &Resolved) -> Option<View> {
         network: (own(Namespace::Net) || args.sandbox) && !of_host,
         processes: own(Namespace::Pid),
         host_name: own(Namespace::Uts),
-        files: ViewFiles::default(),
+        files: ViewFiles {
+            resolv_conf: container.files.resolv_conf.clone(),
+            hosts: container.files.hosts.clone(),
+            hostname: container.files.hostname.clone(),
+        },
     };
     (view.network || view.processes || view.host_name).then_some(view)
 }
