@@ -19,7 +19,7 @@ pub(super) const RUNS: usize = ROUNDS * RUNS_A_ROUND;
 /// A command line to be timed.
 #[derive(Clone)]
 pub(super) struct Contender {
-    name: &'static str,
+    pub(super) name: &'static str,
     line: String,
 }
 
