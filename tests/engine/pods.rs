@@ -237,7 +237,7 @@ fn a_pods_sandbox_has_a_file() -> Result<()> {
     assert!(file.starts_with("/var/run/netns/cni-"), "{print}");
     assert_eq!(ns::link("net", ns::inode_of_file(file)?), net);
     // It needs no process, and so none is held.
-    let verbose = run(["-v", "--sandbox", &target, "true"])?;
+    let verbose = run(["-v", "--raw", "--sandbox", &target, "true"])?;
     assert!(verbose.success() && !verbose.stderr.contains("holding process"), "{verbose:?}");
     // The network of a container is its pod's, and has no file of its own.
     let output = run(["--sandbox", &reference(&pod, "app"), "true"])?;

@@ -50,10 +50,13 @@ fn the_printed_line_does_the_same() -> Result<()> {
     let (name, pid, key) = (web.name(), web.pid()?.to_string(), web.sandbox_key()?);
     let net = format!("--net={key}");
     let all = "for kind in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$kind; done; hostname; pwd";
+    // The view is a mount namespace that nsenter makes none of.
+    let but_view = &all.replace(" mnt", "");
     for words in [
-        &["--net", name, "sh", "-c", all][..],
-        &["--sandbox", name, "sh", "-c", all],
-        &["--sandbox", "--uts", name, "sh", "-c", all],
+        &["--net", name, "sh", "-c", but_view][..],
+        &["--raw", "--net", name, "sh", "-c", all],
+        &["--sandbox", name, "sh", "-c", but_view],
+        &["--sandbox", "--uts", name, "sh", "-c", but_view],
         &[name, "sh", "-c", all],
         &[name, "env"],
         &[name, "ps", "-o", "comm"],
@@ -220,6 +223,7 @@ fn each_step_is_said_as_it_is_taken() -> Result<()> {
         "cnsenter: asking Docker at /var/run/docker.sock for {name}\n\
          cnsenter: holding process {pid} by a pidfd\n\
          cnsenter: joined the net namespace of process {pid}\n\
+         cnsenter: showing the target's files in a mount namespace of our own\n\
          cnsenter: executing echo\n"
     );
     assert_eq!(output.stderr, steps);

@@ -106,6 +106,14 @@ pub enum Error {
     /// The container's seccomp profile cannot be taken on.
     #[error("cannot take on the container's seccomp profile: {0}")]
     Seccomp(String),
+    /// A mount of the view failed.
+    #[error("cannot show the container's {}: {}", .path.display(), .errno.desc())]
+    Show {
+        /// What was to be shown in place of the host's.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
     /// The process has more than one thread.
     #[error("cannot join namespaces from a process of several threads")]
     Threads,
@@ -191,6 +199,7 @@ impl Error {
             | Self::NamespaceId { errno, .. }
             | Self::Socket { errno, .. }
             | Self::Join { errno, .. }
+            | Self::Show { errno, .. }
             | Self::System { errno, .. }
             | Self::CannotExecute { errno, .. } => Some(*errno),
             _ => None,

@@ -117,18 +117,19 @@ impl Opened {
         if plan.view.is_none() && plan.identity.is_none() {
             return Ok(());
         }
-        let root = match self.open_folder_of_target("root") {
+        // A network may have no process at all.
+        let root = match self.process.as_ref().map(|_| self.open_folder_of_target("root")).transpose() {
             // Who may not look at the target may not join, either, and that is what to say.
             Err(error) if error.is_denied() => return Ok(()),
             other => other?,
         };
-        let process = self.process.as_ref().ok_or(Error::NoTarget("an identity"))?;
         if let Some(identity) = &plan.identity {
+            let (process, root) = self.process.as_ref().zip(root.as_ref()).ok_or(Error::NoTarget("an identity"))?;
             self.identity = Some(identity::Prepared::new(identity, process, root.as_fd())?);
             self.cgroups = Cgroups::open(process, &mut self.notices)?;
         }
         if let Some(view) = &plan.view {
-            self.view = Some(view::Prepared::new(view, process, root.as_fd(), &mut self.notices)?);
+            self.view = Some(view::Prepared::new(view, root.as_ref().map(AsFd::as_fd), &mut self.notices)?);
         }
         Ok(())
     }
