@@ -61,7 +61,11 @@ impl Architecture {
     pub(super) fn calls(self) -> Vec<(&'static str, u32)> {
         let wide = || syscalls::x86_64::Sysno::iter().map(|call| (call.name(), call.id().cast_unsigned()));
         match self {
-            Self::X86 => syscalls::x86::Sysno::iter().map(|call| (call.name(), call.id().cast_unsigned())).collect(),
+            Self::X86 => {
+                // A word of Rust's.
+                let named = |call: syscalls::x86::Sysno| call.name().trim_start_matches("r#");
+                syscalls::x86::Sysno::iter().map(|call| (named(call), call.id().cast_unsigned())).collect()
+            }
             Self::X32 => wide().filter_map(|(name, number)| Some((name, x32(name, number)? | X32_BIT))).collect(),
             _ => wide().collect(),
         }

@@ -164,7 +164,7 @@ impl Filter<'_> {
 /// What several rules for one call come to. Without conditions, the first decides, and those with conditions count for
 /// nothing. Otherwise, the order is that of libseccomp's tree, whatever the order of the rules.
 fn settle(rules: impl Iterator<Item = (u32, Vec<Condition>)>, default: u32, wide: bool) -> Verdict {
-    let mut all = Vec::new();
+    let mut all: Vec<Conditional> = Vec::new();
     for (action, mut conditions) in rules {
         let looked_at = if wide { u64::MAX } else { u64::from(u32::MAX) };
         conditions.retain(|condition| !matches!(condition.operator, Operator::Masked(mask) if mask & looked_at == 0));
@@ -172,27 +172,46 @@ fn settle(rules: impl Iterator<Item = (u32, Vec<Condition>)>, default: u32, wide
             return Verdict::Return(action);
         }
         conditions.sort_by_key(|condition| condition.argument);
-        all.push(Conditional { conditions, action, wide });
+        let new = Conditional { conditions, action, wide };
+        let place = all.iter().position(|old| order(old, &new).is_gt()).unwrap_or(all.len());
+        all.insert(place, new);
     }
-    all.sort_by(order);
     Verdict::First(all, default)
 }
 
 /// Later arguments come first, equality before inequality, narrower before wider, and what asks for less before what
-/// asks for the same and more.
+/// asks for the same and more. What is as good as another keeps its place.
 fn order(one: &Conditional, other: &Conditional) -> Ordering {
-    let rank = |condition: &Condition| {
-        let (class, value) = match condition.operator {
-            Operator::Masked(mask) => (3, condition.value & mask),
-            Operator::Eq | Operator::Ne => (3, condition.value),
-            Operator::Le | Operator::Lt => (2, !condition.value),
-            Operator::Ge | Operator::Gt => (1, condition.value),
-        };
-        (condition.argument, class, value)
-    };
-    let pairs = one.conditions.iter().zip(&other.conditions);
-    let different = pairs.map(|(one, other)| rank(other).cmp(&rank(one))).find(|order| order.is_ne());
-    different.unwrap_or_else(|| one.conditions.len().cmp(&other.conditions.len()))
+    let pairs = nodes(one).zip(nodes(other)).find(|(one, other)| one != other);
+    match pairs {
+        Some((one, other)) => other.rank.cmp(&one.rank),
+        None => one.conditions.len().cmp(&other.conditions.len()),
+    }
+}
+
+/// A comparison of half an argument, a node of libseccomp's tree.
+#[derive(PartialEq, Eq)]
+struct Node {
+    /// The half, the kind of operator, the value.
+    rank: (u8, u8, u32),
+    /// What else tells it from others.
+    mask: Option<u32>,
+}
+
+fn nodes(rule: &Conditional) -> impl Iterator<Item = Node> {
+    let halves: &[u32] = if rule.wide { &[32, 0] } else { &[0] };
+    rule.conditions.iter().flat_map(move |condition| {
+        halves.iter().map(move |shift| {
+            let (half, value) = (2 * condition.argument + (*shift / 32) as u8, (condition.value >> shift) as u32);
+            let (kind, value, mask) = match condition.operator {
+                Operator::Masked(mask) => (3, value & (mask >> shift) as u32, Some((mask >> shift) as u32)),
+                Operator::Eq | Operator::Ne => (3, value, None),
+                Operator::Le | Operator::Lt => (2, !value, None),
+                Operator::Ge | Operator::Gt => (1, value, None),
+            };
+            Node { rank: (half, kind, value), mask }
+        })
+    })
 }
 
 /// Gives every call from `from` to `to` the same verdict.
