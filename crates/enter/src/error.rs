@@ -103,6 +103,14 @@ pub enum Error {
     /// Whoever joins a frozen cgroup is frozen.
     #[error("the cgroup {} is frozen", .0.display())]
     Frozen(PathBuf),
+    /// A cgroup of the target takes no newcomer.
+    #[error("cannot join the cgroup {}: {}", .path.display(), .errno.desc())]
+    Cgroup {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
     /// The container's seccomp profile cannot be taken on.
     #[error("cannot take on the container's seccomp profile: {0}")]
     Seccomp(String),
@@ -197,6 +205,7 @@ impl Error {
         match self {
             Self::Open { errno, .. }
             | Self::NamespaceId { errno, .. }
+            | Self::Cgroup { errno, .. }
             | Self::Socket { errno, .. }
             | Self::Join { errno, .. }
             | Self::Show { errno, .. }

@@ -81,6 +81,7 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
         view.show()?;
     }
     opened.join_cgroup()?;
+    opened.cgroups.join()?;
     let identity = opened.identity.take();
     match &identity {
         Some(identity) => confine::apply(identity, plan, &opened)?,

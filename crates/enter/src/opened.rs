@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use rustix::fs::{FileType, Mode, OFlags};
 
-use crate::cgroup::Cgroups;
+use crate::cgroup::{self, Cgroups};
 use crate::command::{Command, Environment};
 use crate::error::Failure;
 use crate::plan::{Directory, Id, Plan, Source, WorkingDirectory};
@@ -277,10 +277,8 @@ impl Opened {
             return Err(Error::CgroupVersion);
         }
         let text = String::from_utf8_lossy(&text);
-        let path = text.lines().find_map(|line| line.strip_prefix("0::/")).ok_or(Error::CgroupVersion)?;
-        let folder = Path::new(MOUNT).join(path);
-        let frozen = |events: String| events.lines().any(|line| line == "frozen 1");
-        if fs::read_to_string(folder.join("cgroup.events")).is_ok_and(frozen) {
+        let folder = Path::new(MOUNT).join(cgroup::path_in_v2(&text).ok_or(Error::CgroupVersion)?);
+        if cgroup::is_frozen(&folder) {
             return Err(Error::Frozen(folder));
         }
         open(&folder.join("cgroup.procs"), OFlags::WRONLY)
