@@ -8,9 +8,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use enter::Environment;
-use resolve::Container;
+use resolve::{Container, Specification};
 
 use crate::cli::{Args, Variables};
+use crate::identity;
 
 /// A file of variables larger than this, in bytes, would not pass execve(2) anyway.
 const LARGEST: u64 = 8 << 20;
@@ -118,19 +119,25 @@ fn bare(line: &[u8]) -> &[u8] {
 }
 
 /// Among a container's files its programs find its environment, not the host's; `terminal` is the caller's TERM.
-pub(crate) fn environment(args: &Args, container: Option<&Container>, terminal: Option<OsString>) -> Environment {
+pub(crate) fn environment(
+    args: &Args,
+    container: Option<&Container>,
+    recorded: Option<&Specification>,
+    terminal: Option<OsString>,
+) -> Environment {
     if args.env_of_target {
         return Environment::Target;
     }
     match container {
         Some(container) if args.leaves_environment() => {
-            let set = container.env.iter().any(|entry| entry.starts_with("TERM="));
+            let own = identity::environment(container, recorded);
+            let set = own.iter().any(|entry| entry.starts_with("TERM="));
             let terminal = terminal.filter(|_| !set).map(|term| {
                 let mut entry = OsString::from("TERM=");
                 entry.push(term);
                 entry
             });
-            Environment::Exactly(container.env.iter().map(OsString::from).chain(terminal).collect())
+            Environment::Exactly(own.into_iter().map(OsString::from).chain(terminal).collect())
         }
         _ => Environment::Inherited,
     }

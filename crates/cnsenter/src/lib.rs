@@ -4,6 +4,7 @@
 pub mod cli;
 mod environment;
 mod exit;
+mod identity;
 mod log;
 mod plan;
 mod print;
@@ -20,7 +21,7 @@ use enter::Opened;
 use exit::Failure;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use plan::{Caller, Planned, Refusal, Resolved};
-use resolve::{Context, Settings, State};
+use resolve::{Context, Settings, Specification, State};
 
 /// How soon to ask again after a container that ended meanwhile.
 const NOTICED: Duration = Duration::from_millis(5);
@@ -98,7 +99,9 @@ fn not_entered(error: enter::Error, resolved: &Resolved) -> Failure {
 /// Finds the target, decides, and holds what there is to join; nothing is held where the plan is only to be shown.
 fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, Option<Opened>), Failure> {
     let resolved = without_sigpipe(|| resolve(args, waiting))?;
-    let planned = plan::plan(args, &resolved, caller(args)?).map_err(Failure::Refused)?;
+    let (recorded, unread) = recorded(args, &resolved);
+    let mut planned = plan::plan(args, &resolved, recorded.as_ref(), caller(args)?).map_err(Failure::Refused)?;
+    planned.notices.extend(unread);
     if args.action == Action::Print {
         return Ok((planned, resolved, None));
     }
@@ -160,6 +163,18 @@ fn without_sigpipe<T>(ask: impl FnOnce() -> T) -> T {
         let _ = unsafe { sigaction(Signal::SIGPIPE, &before) };
     }
     answer
+}
+
+/// What the runtime recorded of the container's programs, where one is to be run as they are; a notice where that cannot
+/// be read.
+fn recorded(args: &Args, resolved: &Resolved) -> (Option<Specification>, Option<String>) {
+    let Some(container) = resolved.container().filter(|it| it.runs() && args.enters_whole()) else {
+        return (None, None);
+    };
+    match resolve::specification(container, &settings(args)) {
+        Ok(recorded) => (recorded, None),
+        Err(error) => (None, Some(format!("{error}; going by the container's process, without its seccomp filter"))),
+    }
 }
 
 fn caller(args: &Args) -> Result<Caller, Failure> {

@@ -1,5 +1,5 @@
-//! From arguments and container to plan and command: the only file that knows `resolve` and `enter` both. Pure: what it
-//! decides is opened and carried out by `enter`.
+//! From arguments and container to plan and command: with `identity.rs` and `environment.rs`, which it calls, the only
+//! file that knows `resolve` and `enter` both. Pure: what it decides is opened and carried out by `enter`.
 
 use std::ffi::OsString;
 
@@ -7,10 +7,11 @@ use enter::{
     Command, Environment, Join, Namespace, Plan, Program, Proof, Source, Streams, Target, View, ViewFiles,
     WorkingDirectory,
 };
-use resolve::{Container, Elsewhere, Network, Sandbox, Source as Said, State};
+use resolve::{Container, Elsewhere, Network, Sandbox, Source as Said, Specification, State};
 
 use crate::cli::{Args, NamespaceWord, TargetWord};
 use crate::environment::environment;
+use crate::identity::{Wishes, identity};
 
 /// What a reference was resolved to.
 #[derive(Debug)]
@@ -85,11 +86,16 @@ pub(crate) struct Caller {
     pub variables: Vec<OsString>,
 }
 
-/// Decides.
+/// Decides. `recorded` is what the runtime says of the container's programs, where one is to be run as they are.
 ///
 /// # Errors
 /// [`Refusal`] where what was found cannot give what was asked for.
-pub(crate) fn plan(args: &Args, resolved: &Resolved, caller: Caller) -> Result<Planned, Refusal> {
+pub(crate) fn plan(
+    args: &Args,
+    resolved: &Resolved,
+    recorded: Option<&Specification>,
+    caller: Caller,
+) -> Result<Planned, Refusal> {
     let mut notices = Vec::new();
     let mut plan = Plan {
         target: target(args, resolved)?,
@@ -97,7 +103,7 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, caller: Caller) -> Result<P
         all: args.all || args.names_none(),
         user_parent: args.user_parent,
         root: args.root.clone(),
-        working_directory: args.working_directory.clone(),
+        working_directory: args.working_directory.clone().or_else(|| recorded.and_then(folder)),
         join_cgroup: args.join_cgroup,
         follow_context: args.follow_context,
         credentials: args.credentials.clone(),
@@ -126,9 +132,13 @@ pub(crate) fn plan(args: &Args, resolved: &Resolved, caller: Caller) -> Result<P
         let folder = folder.display();
         notices.push(format!("the working directory {folder} is the host's, among the container's files (-W: inside)"));
     }
+    if let Some(container) = resolved.container().filter(|_| args.enters_whole()) {
+        let wishes = Wishes { user: args.user.as_deref(), privileged: args.privileged };
+        plan.identity = Some(identity(wishes, container, recorded, &mut notices));
+    }
     let terminal = caller.term.filter(|_| plan.streams == Streams::Terminal || caller.on_terminal);
     let command = Command {
-        environment: environment(args, resolved.container(), terminal),
+        environment: environment(args, resolved.container(), recorded, terminal),
         variables: caller.variables,
         home_of_user: args.leaves_environment() && !args.env_of_target,
         program: program(args),
@@ -240,6 +250,11 @@ fn sandbox_source(sandbox: &Sandbox, notices: &mut Vec<String>) -> Result<Source
             None => Err(Refusal::Invisible(recorded.display().to_string())),
         },
     }
+}
+
+/// The working directory of the container's programs.
+fn folder(recorded: &Specification) -> Option<WorkingDirectory> {
+    recorded.cwd.is_absolute().then(|| WorkingDirectory::Inside(recorded.cwd.clone()))
 }
 
 /// What host tools are shown of a container's network, processes and name, while its files are not entered.

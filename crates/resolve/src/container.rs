@@ -1,7 +1,7 @@
 //! What a runtime reports of a container, as plain data. How engines are asked belongs in `api.rs`, what they left on disk
 //! in `runtime/`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Reference, Runtime};
 
@@ -182,6 +182,14 @@ impl Container {
         match self.source {
             Source::Engine { listener, .. } => listener,
             Source::State { .. } => None,
+        }
+    }
+
+    /// The root folder of the state where it was found.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.source {
+            Source::State { folder, .. } => Some(folder),
+            Source::Engine { .. } => None,
         }
     }
 

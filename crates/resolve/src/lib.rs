@@ -31,7 +31,7 @@ pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
 pub use sandbox::{Sandbox, SandboxFile};
 pub use specification::{
-    Capabilities, IoPriority, Limit, Scheduler, Seccomp, SeccompArgument, SeccompRule, Specification, User,
+    Capabilities, IoPriority, Limit, OciRuntime, Scheduler, Seccomp, SeccompArgument, SeccompRule, Specification, User,
 };
 
 /// Finds the container that `reference` names: exact name, else full ID, else unique ID prefix. Docker is asked first,

@@ -13,7 +13,7 @@ pub(crate) mod supervisor;
 
 use std::path::PathBuf;
 
-use crate::container::{Container, Source};
+use crate::container::Container;
 use crate::report::Report;
 use crate::roots::Roots;
 use crate::wanted::Wanted;
@@ -76,10 +76,7 @@ impl Runtime {
 
 /// The bundle of a container that runs: the folder of its `config.json` (runtime-spec). `None` where there is none.
 pub(crate) fn bundle(container: &Container, roots: &Roots) -> Option<PathBuf> {
-    let found_in = match &container.source {
-        Source::State { folder, .. } => Some(folder.as_path()),
-        Source::Engine { .. } => None,
-    };
+    let found_in = container.folder();
     let bundle = match container.runtime {
         Runtime::Docker => docker::bundle(&container.id, roots),
         Runtime::Podman | Runtime::Crio => storage::bundle(&container.id, roots),
@@ -91,6 +88,25 @@ pub(crate) fn bundle(container: &Container, roots: &Roots) -> Option<PathBuf> {
         Runtime::Lxc | Runtime::Nspawn => return None,
     };
     bundle.or_else(|| supervisor::bundle(container))
+}
+
+/// Where the OCI runtime may have its own record of a container.
+pub(crate) fn records(container: &Container, roots: &Roots) -> Vec<PathBuf> {
+    let id = &container.id;
+    match container.runtime {
+        Runtime::Docker => roots.docker_exec.iter().flat_map(|exec| docker::records(exec, id)).collect(),
+        Runtime::Podman | Runtime::Crio | Runtime::Oci => roots.oci.iter().map(|root| root.join(id)).collect(),
+        Runtime::Containerd => {
+            let of_root = |root| containerd::records(root, container.namespace.as_deref().unwrap_or_default(), id);
+            container
+                .folder()
+                .into_iter()
+                .chain(roots.containerd.iter().map(PathBuf::as_path))
+                .flat_map(of_root)
+                .collect()
+        }
+        Runtime::Lxc | Runtime::Nspawn => Vec::new(),
+    }
 }
 
 /// What a runtime left on this machine's disks of the containers that are wanted; `None` where it left nothing at all.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Deserializer};
 use crate::container::Container;
 use crate::error::Error;
 use crate::roots::Roots;
+use crate::runtime::oci;
 use crate::{Settings, file, runtime};
 
 /// What a container's own programs are and may do.
@@ -67,6 +68,19 @@ pub struct Specification {
     /// The file that says all this.
     #[serde(skip)]
     pub file: PathBuf,
+    /// Who made the container of it.
+    #[serde(skip)]
+    pub made_by: OciRuntime,
+}
+
+/// The OCI runtimes that read the specification differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OciRuntime {
+    /// runc, and whoever does as it does.
+    #[default]
+    Runc,
+    /// crun.
+    Crun,
 }
 
 /// User and groups: runtime-spec, config, POSIX-platform User.
@@ -228,7 +242,8 @@ fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializ
 
 /// Reads the record of a container that runs. `None` where its runtime keeps none, or keeps it where it cannot be found.
 pub(crate) fn read(container: &Container, settings: &Settings) -> Result<Option<Specification>, Error> {
-    let Some(bundle) = runtime::bundle(container, &Roots::of_settings(settings)) else {
+    let roots = Roots::of_settings(settings);
+    let Some(bundle) = runtime::bundle(container, &roots) else {
         log::info!("no record of what the programs of {} may do", container.name);
         return Ok(None);
     };
@@ -238,7 +253,9 @@ pub(crate) fn read(container: &Container, settings: &Settings) -> Result<Option<
     let bytes = file::read(&path, file::LARGEST).map_err(|error| failed(file::reason(&error)))?;
     let specification = parse(&bytes).map_err(|error| failed(error.to_string()))?;
     let specification = specification.ok_or_else(|| failed("it says nothing of a process".to_owned()))?;
-    Ok(Some(Specification { file: path, ..specification }))
+    let is_crun = runtime::records(container, &roots).iter().any(|record| oci::is_of_crun(record));
+    let made_by = if is_crun { OciRuntime::Crun } else { OciRuntime::Runc };
+    Ok(Some(Specification { file: path, made_by, ..specification }))
 }
 
 /// `config.json`; `None` where it has no process.
@@ -321,6 +338,7 @@ mod tests {
             seccomp: Some(seccomp),
             cgroups_path: Some("/c".to_owned()),
             file: PathBuf::new(),
+            made_by: OciRuntime::Runc,
         };
         assert_eq!(parse(text.as_bytes()).unwrap(), Some(expected));
     }

@@ -57,7 +57,7 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
 }
 
 fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Container {
-    let folders = [root.join("runc"), PathBuf::from(RUNC)].map(|runc| runc.join(&namespace).join(&id));
+    let folders = records(root, &namespace, &id);
     let record = folders.iter().find_map(|folder| Record::read(folder));
     // Not every runtime that a shim runs is runc, or keeps its records there.
     let noted = || storage::noted(&root.join(TASKS).join(&namespace).join(&id).join("init.pid"), &id);
@@ -66,6 +66,11 @@ fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Con
     let container = oci::container(Runtime::Containerd, id, init, bundle, root);
     let name = name(bundle).unwrap_or_else(|| container.name.clone());
     Container { namespace: Some(namespace), name, ..container }
+}
+
+/// Where its OCI runtime may have its record of a task.
+pub(crate) fn records(root: &Path, namespace: &str, id: &str) -> [PathBuf; 2] {
+    [root.join("runc"), PathBuf::from(RUNC)].map(|runc| runc.join(namespace).join(id))
 }
 
 /// Where the bundle of a task lies, in the first of these folders that has it.

@@ -107,7 +107,7 @@ fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Containe
     let host: HostConfig =
         file::json(&data.join("containers").join(&id).join("hostconfig.json"), file::LARGEST).unwrap_or_default();
     let recorded = config.state.unwrap_or_default();
-    let record = roots.docker_exec.iter().find_map(|exec| record(exec, &id));
+    let record = roots.docker_exec.iter().find_map(|exec| records(exec, &id).find_map(|folder| Record::read(&folder)));
     let Init { state, pid, start } = match record {
         Some(record) => running(&recorded, record.init(&id)),
         None => without_record(&recorded, &id),
@@ -138,10 +138,10 @@ fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Containe
     }
 }
 
-/// What the OCI runtime noted below Docker's own folder, whichever runtime the container has.
-fn record(exec: &Path, id: &str) -> Option<Record> {
+/// Where the OCI runtime keeps its record below Docker's own folder, whichever runtime the container has.
+pub(crate) fn records(exec: &Path, id: &str) -> impl Iterator<Item = PathBuf> {
     let runtimes = file::names(exec).into_iter().filter(|name| name.starts_with("runtime-"));
-    runtimes.map(|runtime| exec.join(runtime).join("moby").join(id)).find_map(|folder| Record::read(&folder))
+    runtimes.map(move |runtime| exec.join(runtime).join(containerd::DOCKERS).join(id))
 }
 
 /// The bundle of a container that runs: in the folder of the containerd that Docker started, or of the system's.

@@ -237,6 +237,11 @@ pub(super) fn container(runtime: Runtime, id: String, init: Init, bundle: &Bundl
     }
 }
 
+/// Whether the record in this folder, if there is one, is crun's: it alone has a file of that name.
+pub(crate) fn is_of_crun(folder: &Path) -> bool {
+    folder.join("status").is_file()
+}
+
 /// The bundle of a container that was run by hand, from the record where it was found.
 pub(crate) fn bundle(root: &Path, id: &str) -> Option<PathBuf> {
     Record::read(&root.join(id))?.bundle()
