@@ -19,6 +19,7 @@ pub mod output;
 pub mod peers;
 pub mod pid;
 pub mod podman;
+pub mod probe;
 pub mod pty;
 pub mod rootfs;
 pub mod wait;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::guard::{Scratch, unique_name};
 use crate::{PREFIX, containerd, output, rootfs};
@@ -73,6 +73,13 @@ impl Container {
         Ok(container)
     }
 
+    /// The same at the usual place, of a bundle whose configuration was changed; it sleeps.
+    pub fn run_with(runtime: Runtime, change: impl FnOnce(&mut Value) -> Result<()>) -> Result<Container> {
+        let container = Self::create(runtime, None, &unique_name(), &[], &["sleep", "100000"], change)?;
+        container.start()?;
+        Ok(container)
+    }
+
     /// Creates one under this ID, with these annotations, and does not start it.
     pub fn create_as(
         runtime: Runtime,
@@ -81,11 +88,22 @@ impl Container {
         annotations: &[(&str, &str)],
         program: &[&str],
     ) -> Result<Container> {
+        Self::create(runtime, root, id, annotations, program, |_| Ok(()))
+    }
+
+    fn create(
+        runtime: Runtime,
+        root: Option<&Path>,
+        id: &str,
+        annotations: &[(&str, &str)],
+        program: &[&str],
+        change: impl FnOnce(&mut Value) -> Result<()>,
+    ) -> Result<Container> {
         let bundle = Scratch::new()?;
         let namespaces: Vec<_> =
             ["pid", "network", "ipc", "uts", "mount"].iter().map(|kind| json!({ "type": kind })).collect();
         let mount = |kind: &str, at: &str, options: &[&str]| json!({ "destination": at, "type": kind, "source": kind, "options": options });
-        let config = json!({
+        let mut config = json!({
             "ociVersion": "1.0.2",
             "hostname": id,
             "annotations": annotations.iter().copied().collect::<BTreeMap<_, _>>(),
@@ -103,6 +121,7 @@ impl Container {
             ],
             "linux": { "namespaces": namespaces, "cgroupsPath": format!("/{id}") },
         });
+        change(&mut config)?;
         std::fs::write(bundle.path().join("config.json"), config.to_string())?;
         // The guard would take the one that is there with it.
         let record = root.map_or_else(|| runtime.usual_root(), Path::to_owned).join(id);
