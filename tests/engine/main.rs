@@ -7,6 +7,7 @@ mod containerd;
 mod daemon;
 mod deceit;
 mod defects;
+mod escape;
 mod fidelity;
 mod lxc;
 mod nspawn;
