@@ -142,7 +142,7 @@ fn no_library_of_the_containers_is_loaded() -> Result<()> {
             for program in [&[][..], &["id"]] {
                 let words = [words, &[container.name()], program].concat();
                 let output = output::run(host.cnsenter([]).args(&words).env_remove("SHELL"))?;
-                ensure!(output.success() && marked()? == "", "{words:?}: {output:?}");
+                ensure!(output.success() && marked()?.is_empty(), "{words:?}: {output:?}");
             }
         }
         Ok(())

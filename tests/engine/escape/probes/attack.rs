@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+// SAFETY: these are declared as the C library has them.
 unsafe extern "C" {
     fn fork() -> c_int;
     fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
