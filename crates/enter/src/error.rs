@@ -152,6 +152,9 @@ pub enum Error {
         /// Why.
         errno: Errno,
     },
+    /// Its processes may look into ours, and so into the host.
+    #[error("the processes beside {0} may trace a tool of the host's and take over the host through it")]
+    Tracers(i32),
     /// A system call that has no reason to fail.
     #[error("{what}: {}", .errno.desc())]
     System {
