@@ -6,6 +6,7 @@ mod binary;
 mod demo;
 mod dist;
 mod engine;
+mod fidelity;
 mod fuzz;
 mod interrupt;
 mod run;
@@ -41,6 +42,8 @@ enum Task {
     Dist,
     /// Measure against nsenter and docker inspect, and write docs/performance.md
     Bench,
+    /// Compare what docker exec, nsenter, cntr and cnsenter make of a program, and write docs/fidelity.md
+    Fidelity,
     /// Feed every parser of foreign bytes with damaged input (cargo-fuzz and a nightly compiler)
     Fuzz {
         /// How long each, in seconds
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => return test::run(&arguments),
         Task::Dist => dist::run(),
         Task::Bench => bench::run(),
+        Task::Fidelity => fidelity::run(),
         Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::Tidy => tidy::run(),
     };

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_long, c_ulong, c_void};
 
-// SAFETY: these are declared as the C library has them.
+// SAFETY: declared as the manual has them.
 unsafe extern "C" {
     pub(crate) fn syscall(number: c_long, ...) -> c_long;
     pub(crate) fn fork() -> c_int;

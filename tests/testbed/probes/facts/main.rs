@@ -21,7 +21,7 @@ use std::io::Write as _;
 ///
 /// # Safety
 /// To be called by the C library only.
-// SAFETY: no other symbol of this name is defined in the program.
+// SAFETY: no other function of the program has this name, and what the C library calls is declared so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
     let arguments: Vec<String> = (0..count)
