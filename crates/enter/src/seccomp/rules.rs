@@ -54,50 +54,46 @@ pub(super) enum Operator {
     Masked(u64),
 }
 
-/// A rule with its words understood.
-struct Rule<'a> {
-    names: &'a [String],
+/// What a rule says of a call.
+#[derive(Clone)]
+struct Rule {
+    /// Its place among the rules.
+    index: usize,
+    /// `SECCOMP_RET_…`.
     action: u32,
     conditions: Vec<Condition>,
 }
 
 /// What the whole profile comes to.
 pub(super) fn decisions(profile: &Seccomp) -> Result<Decisions, Error> {
-    let default = action(&profile.default_action, profile.default_errno)?;
-    let mut rules = Vec::new();
-    for rule in &profile.rules {
-        understand(rule, default, &mut rules)?;
-    }
+    let filter = Filter::new(profile)?;
     let listed: Vec<_> = profile.architectures.iter().filter_map(|word| Architecture::from_word(word)).collect();
-    let own = Filter { rules: &rules, default, profile };
-    let newer = |architecture| match listed.contains(&architecture) && own.hides_newer() {
-        true => own.newest(architecture).map(|newest| newest + 1),
-        false => None,
-    };
     let mut decisions = Vec::new();
     for architecture in [NATIVE, Architecture::X86, Architecture::Arm] {
         if architecture != NATIVE && !listed.contains(&architecture) {
             continue;
         }
-        let mut pieces = BTreeMap::from([(0, Verdict::Return(default))]);
-        own.decide(architecture, &mut pieces);
-        let mut missing = vec![(newer(architecture), 0, u32::MAX)];
+        let mut pieces = BTreeMap::from([(0, Verdict::Return(filter.default))]);
+        let newest = filter.decide(architecture, &mut pieces).filter(|_| listed.contains(&architecture));
+        let mut missing = vec![(newest, 0, u32::MAX)];
         if architecture == Architecture::X86_64 {
-            let x32 = Architecture::X32;
-            match listed.contains(&x32) {
-                true => own.decide(x32, &mut pieces),
+            let mut newest_x32 = None;
+            match listed.contains(&Architecture::X32) {
+                true => newest_x32 = filter.decide(Architecture::X32, &mut pieces),
                 // No call at all is -1: a tracer's way to skip one.
                 false => cover(&mut pieces, X32_BIT, u32::MAX - 1, &Verdict::Return(OTHER_ARCHITECTURE)),
             }
-            missing = [(architecture, 0), (x32, X32_BIT), (architecture, 2 * X32_BIT), (x32, 3 * X32_BIT)]
-                .into_iter()
-                .map(|(architecture, start)| (newer(architecture), start, start + (X32_BIT - 1)))
-                .collect();
+            // runc looks at the bit alone.
+            let starts = (0..4).map(|quarter| quarter * X32_BIT);
+            let quarters = starts.zip([newest, newest_x32, newest, newest_x32]);
+            missing = quarters.map(|(start, newest)| (newest, start, start + (X32_BIT - 1))).collect();
         }
-        for (newer, start, end) in missing {
-            if let Some(newer) = newer.filter(|newer| *newer <= end) {
-                let nothing = Verdict::Return(libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned());
-                cover(&mut pieces, newer.max(start), end, &nothing);
+        if filter.hides_newer {
+            for (newest, start, end) in missing {
+                if let Some(newest) = newest.filter(|newest| *newest < end) {
+                    let nothing = Verdict::Return(libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned());
+                    cover(&mut pieces, start.max(newest + 1), end, &nothing);
+                }
             }
         }
         decisions.push((architecture.audit(), pieces));
@@ -105,67 +101,68 @@ pub(super) fn decisions(profile: &Seccomp) -> Result<Decisions, Error> {
     Ok(decisions)
 }
 
-/// The rules of a profile.
+/// A profile with its words understood.
 struct Filter<'a> {
-    rules: &'a [Rule<'a>],
     default: u32,
-    profile: &'a Seccomp,
+    /// Whether calls that are newer than all that the profile names do not exist.
+    hides_newer: bool,
+    /// What the rules say of each call. A rule that only says what is so by default is none.
+    calls: HashMap<&'a str, Vec<Rule>>,
 }
 
-impl Filter<'_> {
-    /// runc: not where the default action lets a call through.
-    fn hides_newer(&self) -> bool {
+impl<'a> Filter<'a> {
+    fn new(profile: &'a Seccomp) -> Result<Self, Error> {
+        let default = action(&profile.default_action, profile.default_errno)?;
         let lets_through = ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"];
-        self.profile.dialect == SeccompDialect::Runc && !lets_through.contains(&self.profile.default_action.as_str())
-    }
-
-    /// The highest number of a call that the profile names, whatever it says of it.
-    fn newest(&self, architecture: Architecture) -> Option<u32> {
-        let mut numbers: HashMap<_, _> = architecture.calls().into_iter().collect();
-        numbers.retain(|name, _| architecture.multiplexed(name).is_none());
-        let names = self.profile.rules.iter().flat_map(|rule| &rule.names);
-        names.filter_map(|name| numbers.get(name.as_str())).copied().max().filter(|number| *number != 0)
-    }
-
-    /// Puts in what becomes of each call that the rules name.
-    fn decide(&self, architecture: Architecture, pieces: &mut BTreeMap<u32, Verdict>) {
-        let mut rules: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, rule) in self.rules.iter().enumerate() {
-            for name in rule.names {
-                rules.entry(name).or_default().push(index);
+        let refuses = !lets_through.contains(&profile.default_action.as_str());
+        let hides_newer = refuses && profile.dialect == SeccompDialect::Runc;
+        let mut calls: HashMap<&str, Vec<Rule>> = HashMap::with_capacity(512);
+        for (index, rule) in profile.rules.iter().enumerate() {
+            let rules = understand(index, rule, default)?;
+            for name in &rule.names {
+                calls.entry(name).or_default().extend_from_slice(&rules);
             }
         }
-        let mut multiplexed: BTreeMap<u32, Vec<(usize, Vec<Condition>)>> = BTreeMap::new();
-        for (name, indices) in &rules {
+        Ok(Self { default, hides_newer, calls })
+    }
+
+    /// Puts in what becomes of each call that the rules name. Tells the number of the newest call that the profile
+    /// names, whatever it says of it.
+    fn decide(&self, architecture: Architecture, pieces: &mut BTreeMap<u32, Verdict>) -> Option<u32> {
+        let mut multiplexed: BTreeMap<u32, Vec<Rule>> = BTreeMap::new();
+        for (name, rules) in &self.calls {
             let Some((call, which)) = architecture.multiplexed(name) else { continue };
-            for index in indices {
+            for rule in rules {
                 // The first argument says which call it is, and takes the place of a condition on it.
                 let which = Condition { argument: 0, operator: Operator::Eq, value: which };
-                let others = self.rules[*index].conditions.iter().filter(|other| other.argument != 0).copied();
-                multiplexed.entry(call).or_default().push((*index, [which].into_iter().chain(others).collect()));
+                let others = rule.conditions.iter().filter(|other| other.argument != 0).copied();
+                let conditions = [which].into_iter().chain(others).collect();
+                multiplexed.entry(call).or_default().push(Rule { conditions, ..*rule });
             }
         }
-        let mut calls = architecture.calls();
-        calls.sort_unstable_by_key(|(_, number)| *number);
-        for (name, number) in calls {
-            let own =
-                rules.get(name).into_iter().flatten().map(|index| (*index, self.rules[*index].conditions.clone()));
-            let mut all: Vec<_> = own.chain(multiplexed.remove(&number).into_iter().flatten()).collect();
+        let mut newest = 0;
+        for (name, number) in architecture.calls() {
+            let named = self.calls.get(name);
+            if named.is_some() && architecture.multiplexed(name).is_none() {
+                newest = newest.max(number);
+            }
+            let mut all = multiplexed.remove(&number).unwrap_or_default();
+            all.extend(named.into_iter().flatten().cloned());
             if !all.is_empty() {
-                all.sort_by_key(|(index, _)| *index);
-                let all = all.into_iter().map(|(index, conditions)| (self.rules[index].action, conditions));
+                all.sort_by_key(|rule| rule.index);
                 pieces.insert(number, settle(all, self.default, architecture.is_wide()));
                 pieces.entry(number + 1).or_insert(Verdict::Return(self.default));
             }
         }
+        Some(newest).filter(|newest| *newest != 0)
     }
 }
 
 /// What several rules for one call come to. Without conditions, the first decides, and those with conditions count for
 /// nothing. Otherwise, the order is that of libseccomp's tree, whatever the order of the rules.
-fn settle(rules: impl Iterator<Item = (u32, Vec<Condition>)>, default: u32, wide: bool) -> Verdict {
+fn settle(rules: Vec<Rule>, default: u32, wide: bool) -> Verdict {
     let mut all: Vec<Conditional> = Vec::new();
-    for (action, mut conditions) in rules {
+    for Rule { action, mut conditions, .. } in rules {
         let looked_at = if wide { u64::MAX } else { u64::from(u32::MAX) };
         conditions.retain(|condition| !matches!(condition.operator, Operator::Masked(mask) if mask & looked_at == 0));
         if conditions.is_empty() {
@@ -226,25 +223,20 @@ fn cover(pieces: &mut BTreeMap<u32, Verdict>, from: u32, to: u32, verdict: &Verd
     pieces.insert(from, verdict.clone());
 }
 
-fn understand<'a>(rule: &'a SeccompRule, default: u32, rules: &mut Vec<Rule<'a>>) -> Result<(), Error> {
+fn understand(index: usize, rule: &SeccompRule, default: u32) -> Result<Vec<Rule>, Error> {
     let action = action(&rule.action, rule.errno)?;
-    if action == default {
-        return Ok(());
-    }
     let conditions: Vec<_> = rule.arguments.iter().map(condition).collect::<Result<_, _>>()?;
     let mut arguments: Vec<_> = conditions.iter().map(|condition| condition.argument).collect();
     arguments.sort_unstable();
     arguments.dedup();
-    match arguments.len() == conditions.len() {
-        true => rules.push(Rule { names: &rule.names, action, conditions }),
-        // Runtimes make rules of their own of them where two are on the same argument.
-        false => rules.extend(conditions.into_iter().map(|condition| Rule {
-            names: &rule.names,
-            action,
-            conditions: vec![condition],
-        })),
+    if action == default {
+        return Ok(Vec::new());
     }
-    Ok(())
+    Ok(match arguments.len() == conditions.len() {
+        true => vec![Rule { index, action, conditions }],
+        // Runtimes make rules of their own of them where two are on the same argument.
+        false => conditions.into_iter().map(|it| Rule { index, action, conditions: vec![it] }).collect(),
+    })
 }
 
 fn condition(argument: &SeccompArgument) -> Result<Condition, Error> {
