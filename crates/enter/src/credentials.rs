@@ -21,10 +21,14 @@ pub(crate) fn drop_groups_before_joining() {
     let _ = setgroups(&[]);
 }
 
-/// Takes on what the plan says. Joining a user namespace means user and group 0 there, unless said otherwise.
-pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
-    let wanted = &plan.credentials;
-    let default = (opened.user && !wanted.preserve).then_some(Id::Number(0));
+/// Who was asked for by number, or by following the target.
+pub(crate) struct Asked {
+    pub(crate) user: Option<u32>,
+    pub(crate) group: Option<u32>,
+}
+
+/// What the plan says, as numbers.
+pub(crate) fn asked(plan: &Plan, opened: &Opened) -> Result<Asked, Error> {
     let (owner, group) = match &opened.folder {
         None => (0, 0),
         Some(folder) => {
@@ -34,20 +38,24 @@ pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
             (found.st_uid, found.st_gid)
         }
     };
-    let number = |id: Option<Id>, follow: u32| match id.or(default) {
-        None => None,
-        Some(Id::Number(number)) => Some(number),
-        Some(Id::Follow) => Some(follow),
+    let number = |id: Option<Id>, follow: u32| match id? {
+        Id::Number(number) => Some(number),
+        Id::Follow => Some(follow),
     };
-    if let Some(gid) = number(wanted.group, group) {
-        match setgroups(&[]) {
-            // Nobody can drop groups in a namespace that its owner made without privilege: user_namespaces(7).
-            Err(Errno::EPERM) if setgroups_denied(opened) => log::info!("setgroups is denied here, groups are kept"),
-            other => other.map_err(Error::system("cannot drop the supplementary groups"))?,
-        }
+    let wanted = &plan.credentials;
+    Ok(Asked { user: number(wanted.user, owner), group: number(wanted.group, group) })
+}
+
+/// Takes on what the plan says. Joining a user namespace means user and group 0 there, unless said otherwise.
+pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
+    let wanted = &plan.credentials;
+    let default = (opened.user && !wanted.preserve).then_some(0);
+    let asked = asked(plan, opened)?;
+    if let Some(gid) = asked.group.or(default) {
+        set_groups(&[], opened)?;
         setgid(Gid::from_raw(gid)).map_err(Error::system("cannot set the group"))?;
     }
-    if let Some(uid) = number(wanted.user, owner) {
+    if let Some(uid) = asked.user.or(default) {
         setuid(Uid::from_raw(uid)).map_err(Error::system("cannot set the user"))?;
     }
     if wanted.keep_capabilities && opened.user {
@@ -55,6 +63,21 @@ pub(crate) fn apply(plan: &Plan, opened: &Opened) -> Result<(), Error> {
     }
     // Where fs.suid_dumpable says so, the kernel has just undone it.
     hide()
+}
+
+/// The supplementary groups; none drops them.
+pub(crate) fn set_groups(groups: &[Gid], opened: &Opened) -> Result<(), Error> {
+    match setgroups(groups) {
+        // Nobody can set groups in a namespace that its owner made without privilege: user_namespaces(7).
+        Err(Errno::EPERM) if setgroups_denied(opened) => {
+            log::info!("setgroups is denied here, groups are kept");
+            Ok(())
+        }
+        other => other.map_err(Error::system(match groups {
+            [] => "cannot drop the supplementary groups",
+            _ => "cannot set the supplementary groups",
+        })),
+    }
 }
 
 /// Asked of the host's `/proc`: the container's could say anything.
@@ -67,7 +90,7 @@ fn setgroups_denied(opened: &Opened) -> bool {
 }
 
 /// Permitted capabilities become inheritable and ambient, so that exec leaves them to a program of any user.
-fn keep_capabilities() -> Result<(), Error> {
+pub(crate) fn keep_capabilities() -> Result<(), Error> {
     const WHAT: &str = "cannot keep the capabilities";
     let mut sets = rustix::thread::capabilities(None).map_err(Error::system(WHAT))?;
     sets.inheritable = sets.permitted;

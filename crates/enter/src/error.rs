@@ -155,6 +155,20 @@ pub enum Error {
     /// Its processes may look into ours, and so into the host.
     #[error("the processes beside {0} may trace a tool of the host's and take over the host through it")]
     Tracers(i32),
+    /// Something that the container's programs have cannot be given to another one.
+    #[error("cannot give the program the container's {what}: {}", .errno.desc())]
+    CannotGive {
+        /// A limit, a label, …
+        what: String,
+        /// Why.
+        errno: Errno,
+    },
+    /// Capabilities that the container's programs have.
+    #[error("the container's programs have {0}, which the caller lacks and cannot give")]
+    Lacking(String),
+    /// Something of a process that has to be taken on.
+    #[error("this kernel does not tell the {0} of a process")]
+    Untold(&'static str),
     /// A system call that has no reason to fail.
     #[error("{what}: {}", .errno.desc())]
     System {
@@ -213,6 +227,7 @@ impl Error {
             | Self::Join { errno, .. }
             | Self::Show { errno, .. }
             | Self::System { errno, .. }
+            | Self::CannotGive { errno, .. }
             | Self::CannotExecute { errno, .. } => Some(*errno),
             _ => None,
         }

@@ -2,12 +2,23 @@
 //! before anything is joined. How it is applied belongs in `confine.rs`; the users of a container in `accounts.rs`.
 
 use std::ffi::OsString;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
-use crate::Error;
+use rustix::fs::OFlags;
+
 use crate::accounts::{Accounts, Ids};
-use crate::seccomp::Seccomp;
+use crate::error::Failure;
+use crate::label::Label;
+use crate::limits::Limits;
+use crate::plan::{Id, Plan};
+use crate::seccomp::{Compiled, Seccomp};
+use crate::status::{self, Status};
 use crate::target::Process;
+use crate::{Error, confine, seccomp};
+
+/// A small file of `/proc` larger than this, in bytes, has been made up.
+const LARGEST: u64 = 1 << 16;
 
 /// What the container's own programs are and may do. Everything here is of the container; what the caller's `-S` and `-G`
 /// say comes from [`crate::Credentials`], and goes first.
@@ -97,27 +108,130 @@ pub struct Limit {
 /// container's once it is applied.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// User and groups; nothing where they stay the caller's.
-    pub(crate) ids: Option<Ids>,
+    /// User and groups.
+    pub(crate) ids: Ids,
     /// `HOME` of a program whose environment does not say.
     pub(crate) home: OsString,
+    /// What the program may do.
+    pub(crate) rights: Rights,
+    /// Resource limits.
+    pub(crate) limits: Limits,
+    /// umask(2); nothing keeps the caller's.
+    pub(crate) umask: Option<u32>,
+    /// personality(2).
+    pub(crate) personality: u32,
+}
+
+/// What the program may do.
+#[derive(Debug, Default)]
+pub(crate) struct Rights {
+    /// The five sets; nothing is what exec makes of the caller's.
+    pub(crate) capabilities: Option<Capabilities>,
+    pub(crate) no_new_privileges: bool,
+    pub(crate) filter: Option<Compiled>,
+    pub(crate) label: Option<Label>,
 }
 
 impl Prepared {
-    /// Looks everything up. `root` is the target's root folder.
-    pub(crate) fn new(identity: &Identity, _process: &Process, root: BorrowedFd<'_>) -> Result<Self, Error> {
+    /// Looks everything up. `root` is the target's root folder, `proc` the host's `/proc`. What takes a privilege that is
+    /// lost by joining a user namespace is done here: limits are raised, and the score of the OOM killer is set.
+    pub(crate) fn new(
+        identity: &Identity,
+        plan: &Plan,
+        process: &Process,
+        (root, proc): (BorrowedFd<'_>, BorrowedFd<'_>),
+        notices: &mut Vec<String>,
+    ) -> Result<Self, Error> {
         let accounts = Accounts::read(root);
-        let ids = match &identity.user {
-            User::Recorded { uid, gid, groups } => Some(Ids { uid: *uid, gid: *gid, groups: groups.clone() }),
-            User::Named { text, added } => Some(accounts.look_up(text, added)?),
-            User::OfTarget => None,
+        let status = Status::of(process)?;
+        let mut ids = match &identity.user {
+            User::Recorded { uid, gid, groups } => Ids { uid: *uid, gid: *gid, groups: groups.clone() },
+            User::Named { text, added } => accounts.look_up(text, added)?,
+            User::OfTarget => {
+                let known = status.ids.as_ref().ok_or(Error::Untold("user and groups"))?;
+                status::as_inside(known, process)?
+            }
         };
-        let home = accounts.home_of(ids.as_ref().map_or(0, |ids| ids.uid));
-        Ok(Self { ids, home })
+        let mut named = matches!(identity.user, User::Named { .. });
+        if !plan.credentials.preserve
+            && let Some(Id::Number(uid)) = plan.credentials.user
+        {
+            ids.uid = uid;
+            named = true;
+        }
+        let rights = match &identity.confinement {
+            None => Rights::default(),
+            Some(Confinement::Recorded { capabilities, no_new_privileges, seccomp, label }) => Rights {
+                capabilities: Some(*capabilities),
+                no_new_privileges: *no_new_privileges,
+                filter: seccomp.as_ref().map(seccomp::compile).transpose()?,
+                label: label.as_deref().and_then(Label::new),
+            },
+            Some(Confinement::OfTarget) => {
+                if status.seccomp {
+                    notices.push(format!(
+                        "the seccomp filter of process {} is recorded nowhere, and is not applied",
+                        process.pid
+                    ));
+                }
+                Rights {
+                    capabilities: Some(status.capabilities.ok_or(Error::Untold("capabilities"))?),
+                    no_new_privileges: status.no_new_privileges.unwrap_or_default(),
+                    filter: None,
+                    label: Label::of_target(process),
+                }
+            }
+        };
+        let capabilities = rights.capabilities.map(|sets| if named { sets.of_another_user(ids.uid) } else { sets });
+        let limits = Limits::new(identity.limits.as_deref().unwrap_or_default(), &process.read("limits", LARGEST)?)?;
+        limits.raise()?;
+        confine::run_as_others_do();
+        set_oom_score(identity.oom_score_adj, process, proc)?;
+        Ok(Self {
+            home: accounts.home_of(ids.uid),
+            ids,
+            rights: Rights { capabilities, ..rights },
+            limits,
+            umask: identity.umask.or(status.umask),
+            personality: personality_of(process),
+        })
     }
+}
 
-    /// What it holds open.
-    pub(crate) fn descriptors(&self) -> Vec<RawFd> {
-        Vec::new()
+impl Capabilities {
+    /// What a user has who was named for this program: root all that the container may have, any other none, as the
+    /// engines have it.
+    fn of_another_user(self, uid: u32) -> Self {
+        let all = if uid == 0 { self.bounding } else { 0 };
+        Self { bounding: self.bounding, effective: all, permitted: all, inheritable: 0, ambient: 0 }
     }
+}
+
+/// Lowering it takes CAP_SYS_RESOURCE on the host.
+fn set_oom_score(recorded: Option<i32>, process: &Process, proc: BorrowedFd<'_>) -> Result<(), Error> {
+    const FILE: &str = "oom_score_adj";
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let wanted = match recorded {
+        Some(score) => score.to_string(),
+        None => text(&process.read(FILE, LARGEST)?),
+    };
+    let own =
+        confine::open_own(proc, Path::new(FILE), OFlags::RDWR).map_err(Error::system("cannot open oom_score_adj"))?;
+    let mut found = [0; 16];
+    let length = rustix::io::read(&own, &mut found).map_err(Error::system("cannot read oom_score_adj"))?;
+    if text(&found[..length]) == wanted {
+        return Ok(());
+    }
+    match rustix::io::pwrite(&own, wanted.as_bytes(), 0) {
+        Err(errno) if recorded.is_some() => {
+            Err(Error::CannotGive { what: format!("oom_score_adj {wanted}"), errno: Failure::from(errno).0 })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// That of the target, where it can be seen. It is the default one, as a rule.
+fn personality_of(process: &Process) -> u32 {
+    let text = process.read("personality", LARGEST).unwrap_or_default();
+    u32::from_str_radix(String::from_utf8_lossy(&text).trim(), 16).unwrap_or_default()
 }

@@ -14,8 +14,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// statfs(2) magic of procfs.
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+use crate::target::PROC_SUPER_MAGIC;
+
 /// As many links as the kernel follows, path_resolution(7).
 const MOST_LINKS: usize = 40;
 /// openat2(2) gives up where something is renamed or mounted while it walks through `..`.

@@ -13,12 +13,15 @@ mod error;
 mod identity;
 mod inside;
 mod join;
+mod label;
+mod limits;
 mod namespace;
 mod opened;
 mod plan;
 mod program;
 mod seal;
 mod seccomp;
+mod status;
 mod supervise;
 mod sys;
 mod target;
@@ -85,10 +88,11 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
     let identity = opened.identity.take();
     match &identity {
         Some(identity) => confine::apply(identity, plan, &opened)?,
+        None if plan.identity.is_some() => return Err(Error::NoTarget("an identity")),
         None => credentials::apply(plan, &opened)?,
     }
-    let home = match identity {
-        Some(identity) => Some(identity.home),
+    let home = match &identity {
+        Some(identity) => Some(identity.home.clone()),
         None if command.home_of_user && opened.entered_files => program::home_of_own(),
         None => None,
     };
@@ -97,5 +101,8 @@ pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infal
     }
     let environment = opened.environment.take();
     drop(opened);
+    if let Some(identity) = &identity {
+        confine::finish(identity)?;
+    }
     program::exec(command, environment.as_deref(), home.as_deref())
 }

@@ -14,7 +14,7 @@ use crate::cgroup::{self, Cgroups};
 use crate::command::{Command, Environment};
 use crate::error::Failure;
 use crate::plan::{Directory, Id, Plan, Source, WorkingDirectory};
-use crate::target::{Process, added_by_all};
+use crate::target::{PROC_SUPER_MAGIC, Process, added_by_all};
 use crate::{Error, Namespace, identity, sys, view};
 
 /// statfs(2) magic of namespace files.
@@ -84,8 +84,8 @@ impl Opened {
         // In the order in which nsenter joins them, where they are not joined together.
         opened.namespaces.sort_by_key(|held| held.namespace);
         opened.user = opened.namespaces.iter().any(|held| held.namespace == Namespace::User);
-        if opened.user || plan.credentials.group.is_some() {
-            opened.proc = Some(open(Path::new("/proc"), OFlags::PATH | OFlags::DIRECTORY)?);
+        if opened.user || plan.credentials.group.is_some() || plan.identity.is_some() {
+            opened.proc = Some(open_proc()?);
         }
         opened.open_folders(plan)?;
         if command.environment == Environment::Target {
@@ -97,7 +97,7 @@ impl Opened {
         if plan.join_cgroup {
             opened.cgroup = Some(opened.open_cgroup()?);
         }
-        if plan.follow_context && statfs_type(Path::new("/sys/fs/selinux")) == Some(SELINUX_MAGIC) {
+        if plan.follow_context && selinux_is_on() {
             let context = opened.process("an SELinux context")?.read("attr/current", LARGEST_ENVIRONMENT)?;
             // Takes effect at exec, and in children.
             let taken = fs::write("/proc/thread-self/attr/exec", context);
@@ -125,7 +125,9 @@ impl Opened {
         };
         if let Some(identity) = &plan.identity {
             let (process, root) = self.process.as_ref().zip(root.as_ref()).ok_or(Error::NoTarget("an identity"))?;
-            self.identity = Some(identity::Prepared::new(identity, process, root.as_fd())?);
+            let proc = self.proc.as_ref().ok_or(Error::NoProc)?;
+            let folders = (root.as_fd(), proc.as_fd());
+            self.identity = Some(identity::Prepared::new(identity, plan, process, folders, &mut self.notices)?);
             self.cgroups = Cgroups::open(process, &mut self.notices)?;
         }
         if let Some(view) = &plan.view {
@@ -146,7 +148,6 @@ impl Opened {
         let files = self.namespaces.iter().filter_map(|held| held.file.as_ref());
         let all = folders.into_iter().flatten().chain(process).chain(files);
         let mut numbers: Vec<_> = all.map(AsRawFd::as_raw_fd).collect();
-        numbers.extend(self.identity.iter().flat_map(identity::Prepared::descriptors));
         numbers.extend(self.cgroups.descriptors());
         numbers.extend(self.view.iter().flat_map(view::Prepared::descriptors));
         numbers.sort_unstable();
@@ -341,6 +342,18 @@ fn open_file(path: &Path) -> Result<OwnedFd, Error> {
 fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, Error> {
     rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| Error::Open { path: PathBuf::from(path), errno: Failure::from(errno).0 })
+}
+
+fn open_proc() -> Result<OwnedFd, Error> {
+    let proc = open(Path::new("/proc"), OFlags::PATH | OFlags::DIRECTORY)?;
+    match rustix::fs::fstatfs(&proc) {
+        Ok(found) if found.f_type == PROC_SUPER_MAGIC => Ok(proc),
+        _ => Err(Error::NoProc),
+    }
+}
+
+pub(crate) fn selinux_is_on() -> bool {
+    statfs_type(Path::new("/sys/fs/selinux")) == Some(SELINUX_MAGIC)
 }
 
 fn statfs_type(path: &Path) -> Option<i64> {

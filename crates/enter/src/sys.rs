@@ -8,6 +8,8 @@ use std::ptr;
 use nix::errno::Errno;
 use nix::libc;
 
+pub(crate) mod own;
+
 /// `ioctl_ns(2)`: the owning user namespace, which of a user namespace is its parent.
 const NS_GET_USERNS: libc::c_ulong = 0xb701;
 /// `ioctl_ns(2)`: the `CLONE_NEW…` flag of a namespace's kind.

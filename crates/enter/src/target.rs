@@ -19,7 +19,7 @@ use crate::{Error, Namespace};
 const PIDFS_MAGIC: i64 = 0x5049_4446;
 
 /// statfs(2) magic of procfs.
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+pub(crate) const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 
 /// A list of cgroups larger than this, in bytes, has been made up.
 const LARGEST_CGROUP: u64 = 1 << 20;
@@ -239,7 +239,7 @@ fn namespaces_of(pid: i32) -> Result<Vec<(Namespace, bool)>, Error> {
     Ok(found)
 }
 
-fn same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+pub(crate) fn same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
