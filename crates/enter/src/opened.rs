@@ -14,6 +14,7 @@ use crate::cgroup::{self, Cgroups};
 use crate::command::{Command, Environment};
 use crate::error::Failure;
 use crate::plan::{Directory, Id, Plan, Source, WorkingDirectory};
+use crate::status::Status;
 use crate::target::{PROC_SUPER_MAGIC, Process, added_by_all};
 use crate::{Error, Namespace, identity, sys, view};
 
@@ -23,6 +24,9 @@ const NSFS_MAGIC: i64 = 0x6e73_6673;
 const CGROUP2_MAGIC: i64 = 0x6367_7270;
 /// statfs(2) magic of SELinux's own file system.
 const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
+
+/// Bit 19 of a set of capabilities(7).
+const CAP_SYS_PTRACE: u64 = 1 << 19;
 
 /// An environment larger than this, in bytes, would not pass execve(2) anyway.
 const LARGEST_ENVIRONMENT: u64 = 8 << 20;
@@ -114,6 +118,12 @@ impl Opened {
 
     /// Looks up what is shown and taken on of the target.
     fn prepare(&mut self, plan: &Plan) -> Result<(), Error> {
+        if let (true, Some(process)) = (plan.refuse_tracers, &self.process) {
+            Status::of(process)?
+                .capabilities
+                .filter(|sets| sets.bounding & CAP_SYS_PTRACE == 0)
+                .ok_or(Error::Tracers(process.pid))?;
+        }
         if plan.view.is_none() && plan.identity.is_none() {
             return Ok(());
         }
