@@ -30,6 +30,7 @@ mod state;
 mod storm;
 mod target;
 mod undaemon;
+mod view;
 mod wait;
 mod wayout;
 mod whereabouts;

@@ -178,7 +178,9 @@ impl Staging {
         for mount in &system.mounts {
             let from = Path::new(&of_descriptor(&self.below)).join(mount);
             let to = Path::new(SYS).join(mount);
-            match rustix::mount::mount_bind_recursive(&from, &to) {
+            // A user namespace may not move what it was given, and sees it twice.
+            let moved = rustix::mount::mount_move(&from, &to);
+            match moved.or_else(|_| rustix::mount::mount_bind_recursive(&from, &to)) {
                 // Of the host's network, or gone meanwhile.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(over(&to)(errno)),
