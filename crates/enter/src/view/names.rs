@@ -2,12 +2,15 @@
 //! its place. Nothing is mounted here.
 
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
+
+use crate::inside;
 
 /// A larger file, in bytes, is not one of these.
 const LARGEST: u64 = 1 << 20;
@@ -48,25 +51,23 @@ impl Shown {
     ) -> Option<Self> {
         let path = format!("/etc/{name}");
         // Its own view first: what was mounted over the runtime's copy is what it goes by.
-        let of_root = root.map(|root| beneath(root, &path[1..]));
-        let content = match (of_root, recorded) {
-            (Some(Ok(content)), _) => content,
-            (of_root, Some(recorded)) if let Ok(content) = read(recorded) => {
-                log::info!("took {} for {path}, {:?}", recorded.display(), of_root.and_then(Result::err));
-                content
-            }
-            (Some(Err(Errno::NOENT)), _) => Vec::new(),
-            (Some(Err(errno)), _) => {
-                let why = match errno {
-                    Errno::FBIG => "larger than 1 MiB".to_owned(),
-                    Errno::INVAL => "not a file".to_owned(),
-                    errno => format!("out of reach ({})", nix::errno::Errno::from_raw(errno.raw_os_error()).desc()),
-                };
-                notices.push(format!("the container's {path} is {why}: an empty one is shown"));
-                Vec::new()
-            }
-            (None, _) => return None,
+        let of_root = match root {
+            Some(root) => inside::read(root, Path::new(&path[1..]), LARGEST).map_err(Some),
+            None => Err(None),
         };
+        let content = of_root.or_else(|error| recorded.and_then(|recorded| read(recorded).ok()).ok_or(error));
+        let content = content.or_else(|error| {
+            let error = error.ok_or(())?;
+            match Errno::from_io_error(&error) {
+                // It does without, and so do we.
+                Some(Errno::NOENT | Errno::NOTDIR) => {}
+                Some(Errno::FBIG) => notices.push(format!("the container's {path} is too large to be shown")),
+                Some(Errno::INVAL) => notices.push(format!("the container's {path} is no file, and is not shown")),
+                _ => notices.push(format!("the container's {path} cannot be shown: {error}")),
+            }
+            Ok::<_, ()>(Vec::new())
+        });
+        let content = content.ok()?;
         Some(Self { host: Host::of(&path), path, content })
     }
 
@@ -129,32 +130,12 @@ pub(super) fn has_cache() -> bool {
     rustix::fs::access(CACHE, rustix::fs::Access::EXISTS).is_ok()
 }
 
-/// A file of the host's.
-fn read(path: &Path) -> Result<Vec<u8>, Errno> {
-    take(rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
-}
-
-/// A file beneath a root that somebody hostile may have made.
-fn beneath(root: BorrowedFd<'_>, path: &str) -> Result<Vec<u8>, Errno> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    take(rustix::fs::openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?)
-}
-
-/// Reads a file once it is known to be one: opening a device, or a FIFO, does things.
-fn take(found: impl AsRawFd + std::os::fd::AsFd) -> Result<Vec<u8>, Errno> {
-    let status = rustix::fs::fstat(&found)?;
-    if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
-        return Err(Errno::INVAL);
-    }
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(format!("/proc/self/fd/{}", found.as_raw_fd()), flags, Mode::empty())?);
+/// A file of the host's. What it says may be the container's own.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     let mut content = Vec::with_capacity(4096);
-    let read = file.take(LARGEST + 1).read_to_end(&mut content);
-    read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    match content.len() as u64 > LARGEST {
-        true => Err(Errno::FBIG),
-        false => Ok(content),
-    }
+    file.take(LARGEST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST { Err(Errno::FBIG.into()) } else { Ok(content) }
 }
 
 #[cfg(test)]
