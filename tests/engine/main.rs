@@ -25,6 +25,7 @@ mod run;
 mod sandbox;
 mod scan;
 mod search;
+mod specification;
 mod spellings;
 mod state;
 mod storm;

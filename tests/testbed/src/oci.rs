@@ -56,7 +56,7 @@ pub struct Container {
     runtime: Runtime,
     root: Option<PathBuf>,
     id: String,
-    _bundle: Scratch,
+    bundle: Scratch,
 }
 
 impl Container {
@@ -126,11 +126,11 @@ impl Container {
         // The guard would take the one that is there with it.
         let record = root.map_or_else(|| runtime.usual_root(), Path::to_owned).join(id);
         ensure!(!record.exists(), "{} is there already", record.display());
-        let container = Container { runtime, root: root.map(Path::to_owned), id: id.to_owned(), _bundle: bundle };
+        let container = Container { runtime, root: root.map(Path::to_owned), id: id.to_owned(), bundle };
         let mut create = container.command();
-        create.args(["create", "--bundle"]).arg(container._bundle.path()).arg(id);
+        create.args(["create", "--bundle"]).arg(container.bundle.path()).arg(id);
         // The container keeps what it is given: a pipe that we wait on would never end.
-        let log = container._bundle.path().join("log");
+        let log = container.bundle.path().join("log");
         let status = create.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?).status()?;
         if !status.success() {
             let said = output::last_lines(&log, 5);
@@ -146,6 +146,11 @@ impl Container {
     /// Its ID, which is its only name.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The folder of its `config.json`, the test's to change.
+    pub fn bundle(&self) -> &Path {
+        self.bundle.path()
     }
 
     /// The pid of its first process; 0 when it isn't running.
