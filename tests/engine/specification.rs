@@ -101,9 +101,12 @@ fn dockers_record_is_what_docker_exec_goes_by_asked_and_read() -> Result<()> {
             "args":[{"index":1,"value":5,"valueTwo":4,"op":"SCMP_CMP_MASKED_EQ"}]}]}"#,
     )?;
     let profile = format!("seccomp={}", profile.display());
+    // A soft limit below the hard one, of open files, is now and then lost by runc.
+    let limits = ["--ulimit", "nofile=200:200", "--ulimit", "core=5:6"];
     for options in [
         &[][..],
-        &["--user", "100:200", "--group-add", "55", "--cap-add", "NET_ADMIN", "--ulimit", "nofile=100:200"],
+        &["--user", "100:200", "--group-add", "55", "--cap-add", "NET_ADMIN"],
+        &limits,
         &["--oom-score-adj", "77", "--workdir", "/tmp", "--env", "A=b c", "--group-add", "56"],
         &["--cap-drop", "ALL", "--cap-add", "KILL", "--security-opt", "no-new-privileges"],
         &["--security-opt", "seccomp=unconfined", "--tty", "--read-only"],
@@ -118,6 +121,12 @@ fn dockers_record_is_what_docker_exec_goes_by_asked_and_read() -> Result<()> {
         assert!(asked.file.ends_with(format!("moby/{}/config.json", web.id())), "{}", asked.file.display());
         let (terminal, made_by) = (options.contains(&"--tty"), OciRuntime::Runc);
         assert_eq!((asked.terminal, asked.made_by), (terminal, made_by), "{options:?}");
+        if options.contains(&"--ulimit") {
+            let limit = |name: &str, soft, hard| resolve::Limit { name: name.to_owned(), soft, hard };
+            let mut found = asked.limits.clone();
+            found.sort_by(|one, other| one.name.cmp(&other.name));
+            assert_eq!(found, [limit("RLIMIT_CORE", 5, 6), limit("RLIMIT_NOFILE", 200, 200)]);
+        }
         if options.contains(&"KILL") {
             let sets = &asked.capabilities;
             assert_eq!([&sets.bounding, &sets.permitted, &sets.effective], [&["CAP_KILL"]; 3]);
@@ -175,7 +184,7 @@ fn podmans_record_is_what_podman_exec_goes_by() -> Result<()> {
     let service = podman::Service::start()?;
     let asked = Settings { container_host: Some(format!("unix://{}", service.socket().display())), ..settings() };
     // What podman takes by default is more than may be had on every machine.
-    let limits = ["--ulimit", "nofile=100:200", "--ulimit", "nproc=1000:2000"];
+    let limits = ["--ulimit", "nofile=200:200", "--ulimit", "nproc=1000:2000"];
     for options in [
         &["--group-add", "55"][..],
         &["--user", "100:200", "--cap-add", "NET_ADMIN", "--umask", "0027"],
