@@ -2,7 +2,7 @@
 //! runtime-spec's words `enter`'s. Pure: reading the record belongs in `resolve`, looking up users and applying it all in
 //! `enter`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use enter::{Confinement, Identity, SeccompDialect, User};
 use resolve::{Container, OciRuntime, Specification};
@@ -81,7 +81,7 @@ pub(crate) fn identity(
         (false, None) => Some(Confinement::OfTarget),
     };
     Identity {
-        user: user(wishes, container, recorded, notices),
+        user: user(wishes, container, recorded),
         confinement,
         limits: recorded.map(|recorded| recorded.limits.iter().map(limit).collect()),
         oom_score_adj: recorded.and_then(|recorded| recorded.oom_score_adj),
@@ -89,32 +89,17 @@ pub(crate) fn identity(
     }
 }
 
-fn user(
-    wishes: Wishes<'_>,
-    container: &Container,
-    recorded: Option<&Specification>,
-    notices: &mut Vec<String>,
-) -> User {
+fn user(wishes: Wishes<'_>, container: &Container, recorded: Option<&Specification>) -> User {
     // Nobody but root has the capabilities that --privileged leaves, once the program is executed.
     match (wishes.user.or(wishes.privileged.then_some(OsStr::new("0"))), recorded) {
-        (Some(text), _) => User::Named { text: text.to_owned(), added: added_groups(&container.added_groups, notices) },
+        (Some(text), _) => {
+            User::Named { text: text.to_owned(), added: container.added_groups.iter().map(OsString::from).collect() }
+        }
         (None, Some(Specification { user, .. })) => {
             User::Recorded { uid: user.uid, gid: user.gid, groups: user.additional_gids.clone() }
         }
         (None, None) => User::OfTarget,
     }
-}
-
-/// Docker takes names as well, and looks them up when it starts the container.
-fn added_groups(written: &[String], notices: &mut Vec<String>) -> Vec<u32> {
-    let mut numbers = Vec::with_capacity(written.len());
-    for group in written {
-        match group.parse() {
-            Ok(number) => numbers.push(number),
-            Err(_) => notices.push(format!("group {group}, added to the container by name, is left out")),
-        }
-    }
-    numbers
 }
 
 fn confinement(recorded: &Specification, notices: &mut Vec<String>) -> Confinement {
@@ -247,6 +232,10 @@ mod tests {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
+    fn added() -> Vec<OsString> {
+        ["55", "audio"].map(OsString::from).to_vec()
+    }
+
     fn made(user: Option<&str>, privileged: bool, recorded: Option<&Specification>) -> (Identity, Vec<String>) {
         let mut notices = Vec::new();
         let wishes = Wishes { user: user.map(OsStr::new), privileged };
@@ -291,16 +280,15 @@ mod tests {
 
     #[test]
     fn another_user_keeps_the_confinement_and_the_groups_that_all_have() {
-        let (identity, notices) = made(Some("app:adm"), false, Some(&recorded()));
-        assert_eq!(identity.user, User::Named { text: "app:adm".into(), added: vec![55] });
+        let (identity, _) = made(Some("app:adm"), false, Some(&recorded()));
+        assert_eq!(identity.user, User::Named { text: "app:adm".into(), added: added() });
         assert!(matches!(identity.confinement, Some(Confinement::Recorded { .. })));
-        assert!(notices[1].starts_with("group audio, added to the container by name"), "{notices:?}");
     }
 
     #[test]
     fn privileged_is_root_and_says_what_is_not_applied() {
         let (identity, notices) = made(None, true, Some(&recorded()));
-        assert_eq!((identity.user, identity.confinement), (User::Named { text: "0".into(), added: vec![55] }, None));
+        assert_eq!((identity.user, identity.confinement), (User::Named { text: "0".into(), added: added() }, None));
         // Its limits are no confinement of this kind.
         assert!(identity.limits.is_some());
         assert_eq!(

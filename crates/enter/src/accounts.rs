@@ -53,7 +53,7 @@ impl<'a> Accounts<'a> {
     /// `USER[:GROUP]`, each a name or a number, as `docker exec --user` takes it: what reads as a number is one, even where
     /// an account is named so; a number that no line has is taken as it is, with group 0; without a GROUP the user is in
     /// the groups that name it; and in `added` and its own group always.
-    pub(crate) fn look_up(&self, text: &OsStr, added: &[u32]) -> Result<Ids, Error> {
+    pub(crate) fn look_up(&self, text: &OsStr, added: &[OsString]) -> Result<Ids, Error> {
         let mut words = text.as_bytes().split(|byte| *byte == b':');
         let (user, group) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let number = if user.is_empty() { Some(0) } else { number(user)? };
@@ -69,7 +69,9 @@ impl<'a> Accounts<'a> {
             group => (self.group(group)?, Vec::new()),
         };
         groups.insert(0, gid);
-        groups.extend(added);
+        for group in added {
+            groups.push(self.group(group.as_bytes())?);
+        }
         groups.sort_unstable();
         groups.dedup();
         Ok(Ids { uid, gid, groups })
@@ -196,8 +198,9 @@ mod tests {
             Self(path, root)
         }
 
-        fn look_up(&self, text: &str, added: &[u32]) -> Result<(u32, u32, Vec<u32>), String> {
-            let found = Accounts::read(self.1.as_fd()).look_up(OsStr::new(text), added);
+        fn look_up(&self, text: &str, added: &[&str]) -> Result<(u32, u32, Vec<u32>), String> {
+            let added: Vec<_> = added.iter().map(OsString::from).collect();
+            let found = Accounts::read(self.1.as_fd()).look_up(OsStr::new(text), &added);
             found.map(|ids| (ids.uid, ids.gid, ids.groups)).map_err(|error| error.to_string())
         }
     }
@@ -241,8 +244,8 @@ mod tests {
         ] {
             assert_eq!(root.look_up(text, &[]), Ok((uid, gid, groups.to_vec())), "{text:?}");
         }
-        assert_eq!(root.look_up("app", &[4, 4242]), Ok((1000, 1000, vec![4, 67, 72, 1000, 4242])));
-        assert_eq!(root.look_up("app:adm", &[55, 4]), Ok((1000, 4, vec![4, 55])));
+        assert_eq!(root.look_up("app", &["4", "4242", "adm"]), Ok((1000, 1000, vec![4, 67, 72, 1000, 4242])));
+        assert_eq!(root.look_up("app:adm", &["55", "adm", "sp"]), Ok((1000, 4, vec![4, 55, 56])));
     }
 
     #[test]
@@ -268,7 +271,7 @@ mod tests {
     #[test]
     fn a_number_needs_no_files_and_a_name_does() {
         let none = Root::new("none", None, None);
-        assert_eq!(none.look_up("1000", &[7]), Ok((1000, 0, vec![0, 7])));
+        assert_eq!(none.look_up("1000", &["7"]), Ok((1000, 0, vec![0, 7])));
         assert_eq!(none.look_up("1000:1000", &[]), Ok((1000, 1000, vec![1000])));
         assert_eq!(none.look_up("app", &[]), Err("no user app in the container's /etc/passwd".into()));
         assert_eq!(none.look_up("1:app", &[]), Err("no group app in the container's /etc/group".into()));

@@ -53,8 +53,8 @@ pub enum User {
     Named {
         /// The words.
         text: OsString,
-        /// Recorded groups that every program of the container has.
-        added: Vec<u32>,
+        /// Groups that every program of the container is in, names or numbers.
+        added: Vec<OsString>,
     },
     /// Those of the target process.
     OfTarget,
