@@ -105,7 +105,9 @@ fn paused_is_entered_and_stays_paused() -> Result<()> {
     let theirs = web.exec(&NET)?;
     web.ctr(&["tasks", "pause"])?;
     assert_eq!(net_of(web.id())?, theirs);
-    assert_eq!(quiet([web.id()].iter().chain(&NET))?, theirs);
+    let entered = run([web.id()].iter().chain(&NET))?;
+    assert_eq!((entered.code, entered.stdout.trim_end()), (Some(0), theirs.trim_end()), "{entered:?}");
+    assert!(entered.stderr.contains("the container is paused"), "{entered:?}");
     assert_eq!(web.status()?.as_deref(), Some("PAUSED"));
     Ok(())
 }
