@@ -286,7 +286,7 @@ fn the_oldest_and_the_newest_engine_answer_and_hang_alike() -> Result<()> {
         let output = run(["-H", host, "--net", &format!("{}x", web.name()), "true"])?;
         assert!(output.stderr.contains(&format!("hint: did you mean {}", web.name())), "{output:?}");
         web.docker(&["pause"])?;
-        assert_eq!(quiet(["-H", host, web.name(), "hostname"])?, "bee");
+        assert_eq!(quiet(["-H", host, "--net", "--uts", web.name(), "hostname"])?, "bee");
         web.docker(&["unpause"])?;
         web.docker(&["kill"])?;
         let output = run(["-H", host, "--net", web.name(), "true"])?;
