@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use resolve::{OciRuntime, Settings, Specification};
-use testbed::{Container, Scratch, containerd, cri, guard, image, lxc, nspawn, oci, podman};
+use testbed::{Container, Scratch, containerd, cri, engine, guard, image, lxc, nspawn, oci, podman};
 
 /// Nothing of the environment of the tests has a say.
 fn settings() -> Settings {
@@ -176,6 +176,14 @@ fn a_bundle_in_no_usual_place_is_where_its_shim_is() -> Result<()> {
     std::os::unix::fs::symlink("/var/run/docker.sock", &socket)?;
     let elsewhere = Settings { host: Some(format!("unix://{}", socket.display())), ..settings() };
     assert_eq!(specification(web.name(), &elsewhere)?, expected);
+
+    // This one has a root folder of its own as well.
+    let newest = engine::Newest::start()?;
+    let image = image::busybox_at(&newest.socket())?;
+    let web = Container::run_at(&newest.socket(), image, &["--network", "none", "--user", "7"], &["sleep", "1000"])?;
+    let elsewhere = Settings { host: Some(format!("unix://{}", newest.socket())), ..settings() };
+    let recorded = specification(web.name(), &elsewhere)?;
+    assert_as_executed(&recorded, &web.exec(&[], &FACTS)?);
     Ok(())
 }
 

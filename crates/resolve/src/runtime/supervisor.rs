@@ -14,7 +14,7 @@ use crate::specification::is_bundle;
 /// namespaces, below our own root. A container may share the former with the host.
 pub(crate) fn is_trusted(pid: i32) -> bool {
     let Some(before) = process::start_time(pid) else { return false };
-    let trusted = is_root(pid) && ["pid", "user"].iter().all(|kind| shares(pid, kind)) && has_our_root(pid);
+    let trusted = is_of_host(pid) && has_our_root(pid);
     trusted && process::start_time(pid) == Some(before)
 }
 
@@ -33,11 +33,18 @@ pub(crate) fn first_child(supervisor: i32) -> Option<(i32, u64)> {
 /// The bundle of a container that one of containerd's shims runs, wherever its folders are: the shim's working directory,
 /// or beside it, since one shim may run all of a pod.
 pub(crate) fn bundle(container: &Container) -> Option<PathBuf> {
-    let shim = process::parent(container.pid?).filter(|shim| is_trusted(*shim))?;
+    let shim = process::parent(container.pid?).filter(|shim| is_of_host(*shim))?;
     process::read(shim, "comm").ok()?.starts_with(b"containerd-shim").then_some(())?;
-    let folder = std::fs::read_link(process::of(shim, "cwd")).ok()?;
-    // `_deleted` and the like: only what is still a bundle of this container counts.
-    Some(folder.with_file_name(&container.id)).filter(|bundle| is_bundle(bundle))
+    let cwd = process::of(shim, "cwd");
+    let named = std::fs::read_link(&cwd).ok().filter(|_| has_our_root(shim));
+    // An engine in a root of its own, a snap's say, has its folders where no path of ours leads.
+    let held = cwd.join("..").join(&container.id);
+    named.map(|folder| folder.with_file_name(&container.id)).into_iter().chain([held]).find(|bundle| is_bundle(bundle))
+}
+
+/// Whether it is root's, in our own pid and user namespaces.
+fn is_of_host(pid: i32) -> bool {
+    is_root(pid) && ["pid", "user"].iter().all(|kind| shares(pid, kind))
 }
 
 fn is_root(pid: i32) -> bool {
