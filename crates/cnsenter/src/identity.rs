@@ -86,6 +86,10 @@ pub(crate) fn identity(
         limits: recorded.map(|recorded| recorded.limits.iter().map(limit).collect()),
         oom_score_adj: recorded.and_then(|recorded| recorded.oom_score_adj),
         umask: recorded.map(|recorded| recorded.user.umask.unwrap_or(UMASK)),
+        // runc gives all programs of a container the same one; crun leaves exec's programs the caller's.
+        keyring: recorded
+            .filter(|recorded| recorded.made_by == OciRuntime::Runc)
+            .map(|_| format!("_ses.{}", container.id)),
     }
 }
 
@@ -310,6 +314,7 @@ mod tests {
             limits: None,
             oom_score_adj: None,
             umask: None,
+            keyring: None,
         };
         assert_eq!((identity, notices), (expected, Vec::new()));
     }

@@ -261,6 +261,7 @@ mod tests {
                 Err(format!("no group {name} in the container's /etc/group"))
             );
         }
+        assert_eq!(root.look_up("app", &["nope"]), Err("no group nope in the container's /etc/group".into()));
         for number in ["-5", "3000000000"] {
             let expected = Err(format!("{number} is no user or group: they go from 0 to 2147483647"));
             assert_eq!(root.look_up(number, &[]), expected);

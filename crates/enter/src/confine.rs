@@ -1,6 +1,7 @@
 //! Taking on a prepared identity: the last thing before the program, since it takes away the right to do anything else.
 //! Looking it up belongs in `identity.rs`, what is asked for by number in `credentials.rs`.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -29,7 +30,7 @@ pub(crate) fn apply(prepared: &Prepared, plan: &Plan, opened: &Opened) -> Result
     if let Some(label) = &rights.label {
         label.take(opened.proc.as_ref().ok_or(Error::NoProc)?.as_fd())?;
     }
-    leave_the_keyring()?;
+    leave_the_keyring(prepared.keyring.as_deref())?;
     forget_the_caller(prepared.personality);
     if let Some(umask) = prepared.umask {
         rustix::process::umask(Mode::from_raw_mode(umask));
@@ -109,8 +110,15 @@ fn tell<E: std::fmt::Display>(what: &str, done: Result<(), E>) {
 }
 
 /// The keys of the caller's session are none of the container's.
-fn leave_the_keyring() -> Result<(), Error> {
-    match own::join_session_keyring(None) {
+fn leave_the_keyring(name: Option<&CStr>) -> Result<(), Error> {
+    let joined = match own::join_session_keyring(name) {
+        // The container's programs may have closed theirs.
+        Err(Errno::EACCES | Errno::EKEYREVOKED | Errno::EKEYEXPIRED) if name.is_some() => {
+            own::join_session_keyring(None)
+        }
+        joined => joined,
+    };
+    match joined {
         // A kernel without keys.
         Ok(()) | Err(Errno::ENOSYS) => Ok(()),
         Err(errno) => Err(Error::system("cannot leave the caller's session keyring")(errno)),

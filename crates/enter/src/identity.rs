@@ -1,7 +1,7 @@
 //! Who the program is and what it may do, where it runs as the container's own programs do: as plain data, and prepared
 //! before anything is joined. How it is applied belongs in `confine.rs`; the users of a container in `accounts.rs`.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -34,6 +34,8 @@ pub struct Identity {
     pub oom_score_adj: Option<i32>,
     /// umask(2); the target's where nothing is recorded.
     pub umask: Option<u32>,
+    /// The session keyring that the container's programs share, by its name; else a fresh one. The caller's in no case.
+    pub keyring: Option<String>,
 }
 
 /// User and groups of the program.
@@ -120,6 +122,8 @@ pub(crate) struct Prepared {
     pub(crate) umask: Option<u32>,
     /// personality(2).
     pub(crate) personality: u32,
+    /// The name of the session keyring.
+    pub(crate) keyring: Option<CString>,
 }
 
 /// What the program may do.
@@ -182,7 +186,7 @@ impl Prepared {
                 }
             }
         };
-        let capabilities = rights.capabilities.map(|sets| if named { sets.of_another_user(ids.uid) } else { sets });
+        let capabilities = rights.capabilities.map(|sets| if named { sets.of_another_user() } else { sets });
         let limits = Limits::new(identity.limits.as_deref().unwrap_or_default(), &process.read("limits", LARGEST)?)?;
         limits.raise()?;
         confine::run_as_others_do();
@@ -194,16 +198,16 @@ impl Prepared {
             limits,
             umask: identity.umask.or(status.umask),
             personality: personality_of(process),
+            keyring: identity.keyring.as_ref().and_then(|name| CString::new(name.as_bytes()).ok()),
         })
     }
 }
 
 impl Capabilities {
-    /// What a user has who was named for this program: root all that the container may have, any other none, as the
-    /// engines have it.
-    fn of_another_user(self, uid: u32) -> Self {
-        let all = if uid == 0 { self.bounding } else { 0 };
-        Self { bounding: self.bounding, effective: all, permitted: all, inheritable: 0, ambient: 0 }
+    /// What a user has who was named for this program: what exec keeps for a user was meant for the container's own. To
+    /// root, exec gives all of the bounding set.
+    fn of_another_user(self) -> Self {
+        Self { inheritable: 0, ambient: 0, ..self }
     }
 }
 
