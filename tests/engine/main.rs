@@ -25,6 +25,7 @@ mod run;
 mod sandbox;
 mod scan;
 mod search;
+mod seccomp;
 mod specification;
 mod spellings;
 mod state;
