@@ -73,14 +73,14 @@ const ALLOWED: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 
 const LOGGED: &str = r#"{"defaultAction": "SCMP_ACT_LOG", "syscalls": [
     {"names": ["execveat", "io_uring_setup"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 3, "value": 8, "op": "SCMP_CMP_NE"}]}]}"#;
 
-/// [`ALLOWED`] with the calls that a program needs to run, and some more.
+/// [`ALLOWED`] with the calls that a program needs to run, and to go on after it was traced, and some more.
 fn allowed() -> String {
     let names = "access arch_prctl bind brk capget capset chdir chmod chown clock_gettime clone clone3 close close_range \
                  connect dup dup2 dup3 epoll_create1 epoll_ctl epoll_pwait eventfd2 execve exit exit_group faccessat \
                  faccessat2 fchdir fchmod fchown fcntl fork fstat fstatfs futex getcwd getdents64 getegid geteuid getgid \
                  getgroups getpgid getpgrp getpid getppid getrandom getrlimit getuid ioctl kill lseek lstat mmap \
                  mount mprotect munmap nanosleep clock_nanosleep newfstatat open openat openat2 pidfd_open pipe pipe2 \
-                 poll ppoll prctl pread64 prlimit64 read readlink readlinkat readv rseq rt_sigaction rt_sigprocmask \
+                 poll ppoll prctl pread64 prlimit64 pselect6 read readlink readlinkat readv restart_syscall rseq rt_sigaction rt_sigprocmask \
                  rt_sigreturn sched_getaffinity sched_yield select set_robust_list set_tid_address setgid setgroups \
                  setpgid setresgid setresuid setsid setuid sigaltstack signalfd4 socket stat statfs statx sysinfo tgkill \
                  time umask uname unlink unlinkat unshare vfork wait4 waitid write writev";
