@@ -131,7 +131,6 @@ impl Cgroups {
     }
 
     /// The folder of that of v2, for CLONE_INTO_CGROUP.
-    #[allow(dead_code, reason = "for a fork that makes the program there")]
     pub(crate) fn v2(&self) -> Option<BorrowedFd<'_>> {
         self.v2.as_ref().map(|v2| v2.directory.as_fd())
     }

@@ -169,6 +169,14 @@ pub enum Error {
     /// Something of a process that has to be taken on.
     #[error("this kernel does not tell the {0} of a process")]
     Untold(&'static str),
+    /// The container's seccomp filter lets nobody be made who has no more rights than its own programs.
+    #[error("the container's seccomp filter forbids {call}: {}", .errno.desc())]
+    Filtered {
+        /// What it forbids.
+        call: &'static str,
+        /// What it says.
+        errno: Errno,
+    },
     /// A system call that has no reason to fail.
     #[error("{what}: {}", .errno.desc())]
     System {

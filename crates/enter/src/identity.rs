@@ -136,6 +136,14 @@ pub(crate) struct Rights {
     pub(crate) label: Option<Label>,
 }
 
+impl Rights {
+    /// Whether programs with these rights may trace others than their own, capabilities(7).
+    pub(crate) fn may_trace(&self) -> bool {
+        const CAP_SYS_PTRACE: u64 = 1 << 19;
+        self.capabilities.is_none_or(|sets| (sets.bounding | sets.permitted) & CAP_SYS_PTRACE != 0)
+    }
+}
+
 impl Prepared {
     /// Looks everything up. `root` is the target's root folder, `proc` the host's `/proc`. What takes a privilege that is
     /// lost by joining a user namespace is done here: limits are raised, and the score of the OOM killer is set.

@@ -19,9 +19,12 @@ mod namespace;
 mod opened;
 mod plan;
 mod program;
+mod pty;
+mod relay;
 mod seal;
 mod seccomp;
 mod status;
+mod stdio;
 mod supervise;
 mod sys;
 mod target;
@@ -32,7 +35,10 @@ use std::ffi::OsString;
 use std::os::fd::AsFd;
 
 use accounts::Accounts;
+use relay::Relay;
 use rustix::fs::{Mode, OFlags};
+use stdio::Stdio;
+use supervise::{Leash, Parent, Session, Setter};
 
 pub use command::{Command, Environment, Program};
 pub use error::Error;
@@ -68,41 +74,106 @@ pub fn home(plan: &Plan) -> Option<OsString> {
 /// # Errors
 /// Each step has its own [`Error`]; nothing is left behind by a step that failed, since this process ends with it.
 pub fn enter(plan: &Plan, command: &Command, mut opened: Opened) -> Result<Infallible, Error> {
-    let leash = if opened.forks(plan) {
-        // The first fork stays outside of the pid namespace and never stops, so that whatever becomes of the caller
-        // (stopped by Ctrl-Z, say) somebody reaps the program: an unreaped zombie would hold the container's pid
-        // namespace, and `docker rm -f` would wait for it in vain.
-        let keeper = supervise::fork(None)?;
-        join::join(plan, &mut opened)?;
-        keeper.tie()?;
-        Some(supervise::fork(Some(&keeper))?)
-    } else {
-        join::join(plan, &mut opened)?;
-        None
+    let (relay, mut stdio, session) = streams(plan, &mut opened)?;
+    let leash = match (opened.forks(plan), opened.identity.is_some()) {
+        // The container's own programs: what is born in its pid namespace is confined already.
+        (true, true) => {
+            let keeper = supervise::fork(Parent::Caller { relay, above_keeper: true }, session)?;
+            let setter = Setter::fork(keeper, session, &opened.cgroups)?;
+            stdio.place()?;
+            join::join(plan, &mut opened)?;
+            let newcomer = Newcomer::take_on(plan, command, opened, stdio)?;
+            if newcomer.identity.as_ref().is_some_and(|identity| identity.rights.may_trace()) {
+                newcomer.finish()?;
+            }
+            setter.keep_only(&newcomer.stdio);
+            let leash = setter.bear()?;
+            return newcomer.become_program(command, Some(&leash));
+        }
+        (true, false) => {
+            let keeper = supervise::fork(Parent::Caller { relay, above_keeper: true }, session)?;
+            join::join(plan, &mut opened)?;
+            keeper.tie()?;
+            let leash = supervise::fork(Parent::Keeper(keeper), session)?;
+            stdio.place()?;
+            Some(leash)
+        }
+        (false, _) => {
+            let parent = relay.map(|relay| Parent::Caller { relay: Some(relay), above_keeper: false });
+            let leash = parent.map(|parent| supervise::fork(parent, session)).transpose()?;
+            stdio.place()?;
+            opened.cgroups.join()?;
+            join::join(plan, &mut opened)?;
+            leash
+        }
     };
-    if let Some(view) = opened.view.take() {
-        view.show()?;
+    Newcomer::take_on(plan, command, opened, stdio)?.become_program(command, leash.as_ref())
+}
+
+/// What the caller serves, what the program gets in place of the caller's streams, and the session it is in. With nothing
+/// to serve, no fork is needed for it.
+fn streams(plan: &Plan, opened: &mut Opened) -> Result<(Option<Relay>, Stdio, Session), Error> {
+    Ok(match (plan.streams, opened.pty.take()) {
+        (Streams::Inherited, _) | (Streams::Terminal, None) => {
+            let session = if opened.forks(plan) { Session::inherited() } else { Session::Shared };
+            (None, Stdio::default(), session)
+        }
+        (Streams::Relayed, _) => {
+            let (relay, stdio) = stdio::relayed(opened.owner)?;
+            // A session of its own takes a fork as well, and is needed where /dev/tty would lead to the caller's.
+            let serves = !relay.is_idle() || supervise::has_terminal();
+            (serves.then_some(relay), stdio, Session::Own)
+        }
+        (Streams::Terminal, Some(pair)) => {
+            let (relay, stdio) = stdio::terminal(pair, opened.owner)?;
+            (Some(relay), stdio, Session::Terminal)
+        }
+    })
+}
+
+/// A process that has joined and taken on everything, and holds nothing of the host's any more.
+struct Newcomer {
+    stdio: Stdio,
+    identity: Option<identity::Prepared>,
+    /// The target's.
+    environment: Option<Vec<u8>>,
+    home: Option<OsString>,
+}
+
+impl Newcomer {
+    /// After joining: what the program is shown, and who it is.
+    fn take_on(plan: &Plan, command: &Command, mut opened: Opened, stdio: Stdio) -> Result<Self, Error> {
+        if let Some(view) = opened.view.take() {
+            view.show()?;
+        }
+        opened.join_cgroup()?;
+        let identity = opened.identity.take();
+        match &identity {
+            Some(identity) => confine::apply(identity, plan, &opened)?,
+            None if plan.identity.is_some() => return Err(Error::NoTarget("an identity")),
+            None => credentials::apply(plan, &opened)?,
+        }
+        let home = match &identity {
+            Some(identity) => Some(identity.home.clone()),
+            None if command.home_of_user && opened.entered_files => program::home_of_own(),
+            None => None,
+        };
+        Ok(Self { stdio, identity, environment: opened.environment.take(), home })
     }
-    opened.join_cgroup()?;
-    opened.cgroups.join()?;
-    let identity = opened.identity.take();
-    match &identity {
-        Some(identity) => confine::apply(identity, plan, &opened)?,
-        None if plan.identity.is_some() => return Err(Error::NoTarget("an identity")),
-        None => credentials::apply(plan, &opened)?,
+
+    fn finish(&self) -> Result<(), Error> {
+        self.identity.as_ref().map_or(Ok(()), confine::finish)
     }
-    let home = match &identity {
-        Some(identity) => Some(identity.home.clone()),
-        None if command.home_of_user && opened.entered_files => program::home_of_own(),
-        None => None,
-    };
-    if let Some(leash) = leash {
-        leash.tie()?;
+
+    fn become_program(self, command: &Command, leash: Option<&Leash>) -> Result<Infallible, Error> {
+        leash.map_or(Ok(()), Leash::begin)?;
+        self.stdio.complete();
+        let became = match &self.identity {
+            Some(identity) if !identity.rights.may_trace() => self.finish(),
+            _ => Ok(()),
+        };
+        let became = became.and_then(|()| program::exec(command, self.environment.as_deref(), self.home.as_deref()));
+        self.stdio.take_back();
+        became
     }
-    let environment = opened.environment.take();
-    drop(opened);
-    if let Some(identity) = &identity {
-        confine::finish(identity)?;
-    }
-    program::exec(command, environment.as_deref(), home.as_deref())
 }

@@ -13,10 +13,9 @@ use rustix::fs::{FileType, Mode, OFlags};
 use crate::cgroup::{self, Cgroups};
 use crate::command::{Command, Environment};
 use crate::error::Failure;
-use crate::plan::{Directory, Id, Plan, Source, WorkingDirectory};
-use crate::status::Status;
+use crate::plan::{Directory, Id, Plan, Source, Streams, WorkingDirectory};
 use crate::target::{PROC_SUPER_MAGIC, Process, added_by_all};
-use crate::{Error, Namespace, identity, sys, view};
+use crate::{Error, Namespace, identity, pty, status, sys, view};
 
 /// statfs(2) magic of namespace files.
 const NSFS_MAGIC: i64 = 0x6e73_6673;
@@ -49,6 +48,10 @@ pub struct Opened {
     pub(crate) identity: Option<identity::Prepared>,
     /// The target's cgroups, where the program is to be in them.
     pub(crate) cgroups: Cgroups,
+    /// The program's terminal, where it gets one of its own.
+    pub(crate) pty: Option<pty::Pair>,
+    /// The program's user, as the host has it, where its own user namespace cannot make it the owner of what is ours.
+    pub(crate) owner: Option<u32>,
     /// What host tools are to be shown.
     pub(crate) view: Option<view::Prepared>,
     notices: Vec<String>,
@@ -119,12 +122,12 @@ impl Opened {
     /// Looks up what is shown and taken on of the target.
     fn prepare(&mut self, plan: &Plan) -> Result<(), Error> {
         if let (true, Some(process)) = (plan.refuse_tracers, &self.process) {
-            Status::of(process)?
+            status::Status::of(process)?
                 .capabilities
                 .filter(|sets| sets.bounding & CAP_SYS_PTRACE == 0)
                 .ok_or(Error::Tracers(process.pid))?;
         }
-        if plan.view.is_none() && plan.identity.is_none() {
+        if plan.view.is_none() && plan.identity.is_none() && plan.streams != Streams::Terminal {
             return Ok(());
         }
         // A network may have no process at all.
@@ -139,6 +142,13 @@ impl Opened {
             let folders = (root.as_fd(), proc.as_fd());
             self.identity = Some(identity::Prepared::new(identity, plan, process, folders, &mut self.notices)?);
             self.cgroups = Cgroups::open(process, &mut self.notices)?;
+            if self.user {
+                let uid = self.identity.as_ref().map_or(0, |identity| identity.ids.uid);
+                self.owner = status::as_outside(uid, process);
+            }
+        }
+        if plan.streams == Streams::Terminal {
+            self.pty = Some(pty::Pair::open(root.as_ref().map(AsFd::as_fd), &mut self.notices)?);
         }
         if let Some(view) = &plan.view {
             self.view = Some(view::Prepared::new(view, root.as_ref().map(AsFd::as_fd), &mut self.notices)?);
@@ -159,6 +169,7 @@ impl Opened {
         let all = folders.into_iter().flatten().chain(process).chain(files);
         let mut numbers: Vec<_> = all.map(AsRawFd::as_raw_fd).collect();
         numbers.extend(self.cgroups.descriptors());
+        numbers.extend(self.pty.iter().flat_map(pty::Pair::descriptors));
         numbers.extend(self.view.iter().flat_map(view::Prepared::descriptors));
         numbers.sort_unstable();
         numbers

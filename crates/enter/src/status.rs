@@ -84,6 +84,22 @@ pub(crate) fn as_inside(ids: &Ids, process: &Process) -> Result<Ids, Error> {
     })
 }
 
+/// A user of the target's user namespace, as ours has it; nothing where it has none.
+pub(crate) fn as_outside(uid: u32, process: &Process) -> Option<u32> {
+    outside(&process.read("uid_map", LARGEST).ok()?, uid)
+}
+
+fn outside(map: &[u8], inside: u32) -> Option<u32> {
+    let map = String::from_utf8_lossy(map);
+    let of_line = |line: &str| {
+        let mut words = line.split_ascii_whitespace().map(|word| word.parse::<u32>().ok());
+        let (first, from, count) = (words.next()??, words.next()??, words.next()??);
+        let offset = inside.checked_sub(first).filter(|offset| *offset < count)?;
+        from.checked_add(offset)
+    };
+    map.lines().find_map(of_line)
+}
+
 /// Lines of first number inside, first number outside, how many.
 fn inside(map: &[u8], outside: u32) -> u32 {
     let map = String::from_utf8_lossy(map);
@@ -142,6 +158,9 @@ mod tests {
             [(100_000, 0), (101_000, 1000), (165_535, 65_535), (165_536, NOBODY), (1000, 70_000), (0, NOBODY)]
         {
             assert_eq!(inside(map, outside), expected, "{outside}");
+        }
+        for (inside, expected) in [(0, Some(100_000)), (70_000, Some(1000)), (65_536, None), (u32::MAX, None)] {
+            assert_eq!(outside(map, inside), expected, "{inside}");
         }
         assert_eq!(inside(b"0 0 4294967295\n", 4_294_967_294), 4_294_967_294);
         assert_eq!(inside(b"4294967295 0 9\n\xff\n1 2\n", 5), NOBODY);

@@ -1,40 +1,98 @@
-//! The processes that wait while the program runs in a pid namespace: they pass signals on, stop when it stops, and
-//! end the way it ends. Joining does not belong here.
+//! The processes between the caller and the program: who forks whom, and what ties each to the one above. What they do
+//! while the program runs is in `supervise/attend.rs`; joining does not belong here.
 //!
-//! There are two. The caller's own process is the one that a shell controls: it stops when the program stops. Its
-//! child, the keeper, joins the namespaces, forks the program and never stops, so that the program is always reaped.
-//! Whichever is killed takes those below along.
+//! The caller's own process is the one that a shell controls: it stops when the program stops, and serves the program's
+//! streams where they are relayed. Where a pid namespace is joined, its child, the keeper, stays outside of it and never
+//! stops, so that the program is always reaped: an unreaped zombie would hold the container's pid namespace. Whichever
+//! is killed takes those below along.
+//!
+//! Where the container's own programs run, a container whose processes may trace any other (CAP_SYS_PTRACE) must not meet
+//! one of ours that has more rights than its own. So the keeper joins nothing and forks the setter, which joins
+//! everything, confines itself as the program is to be, and only then makes the program: by CLONE_PARENT, as a child of
+//! the keeper. A pid namespace applies to children only, so that the setter is outside of it all the while, and what is
+//! born inside never had more rights than the container's programs have. (Were the setter its parent, the namespace's
+//! init process would inherit the program when the setter ends, and we could neither wait for it nor die with it.)
 //!
 //! Process groups know no pid namespaces: a program's `kill(0, …)` reaches every process of its group, on the host too.
-//! So the keeper has a group of its own, and the program has one unless a terminal is there, whose job control needs
-//! it in the caller's.
+//! So the keeper has a group of its own, and the program has one, or a whole session, unless it shares the caller's
+//! terminal, whose job control needs it in the caller's group.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+mod attend;
+
+use std::cell::Cell;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::libc;
 use nix::sys::signal::{self, SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, wait};
+use rustix::process::{Pid, PidfdFlags};
 
-use crate::target::has_ended;
+use crate::cgroup::Cgroups;
+use crate::relay::Relay;
+use crate::stdio::Stdio;
 use crate::{Error, sys};
 
 /// Our exit status where parent and child have lost each other; nobody is there to see it, as a rule.
 const LOST: i32 = 125;
 
-/// The mark of a signal that came from the terminal: sigqueue(3), `si_int`.
-const BY_TERMINAL: i32 = 0x747479;
+/// How the program stands to the caller's terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// In the caller's session and group, whose terminal it shares.
+    Shared,
+    /// In the caller's session, which has no terminal, and in a group of its own.
+    Group,
+    /// In a session of its own without a terminal.
+    Own,
+    /// In a session of its own whose terminal is standard input.
+    Terminal,
+}
+
+impl Session {
+    /// That of a program whose streams are the caller's.
+    pub(crate) fn inherited() -> Self {
+        if has_terminal() { Self::Shared } else { Self::Group }
+    }
+
+    /// Whether what the caller's terminal does to its foreground group never reaches the program by itself.
+    fn is_apart(self) -> bool {
+        matches!(self, Self::Own | Self::Terminal)
+    }
+
+    /// Begins it, in the program.
+    fn begin(self) -> Result<(), Error> {
+        match self {
+            Self::Shared => Ok(()),
+            Self::Group => rustix::process::setpgid(None, None).map_err(Error::system("cannot make a process group")),
+            Self::Own | Self::Terminal => {
+                rustix::process::setsid().map_err(Error::system("cannot begin a session"))?;
+                match self {
+                    Self::Terminal => rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())
+                        .map_err(Error::system("cannot take the pseudo-terminal")),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Whether this process has a controlling terminal.
+pub(crate) fn has_terminal() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    // tty(4): there is none to open. Any other failure says nothing about it.
+    !matches!(rustix::fs::open("/dev/tty", flags, Mode::empty()), Err(rustix::io::Errno::NXIO))
+}
 
 /// What ties a child to its parent.
 #[derive(Debug)]
 pub(crate) struct Leash {
-    /// The parent; nothing on a kernel without pidfds.
-    parent: Option<OwnedFd>,
-    /// Whether the caller has a controlling terminal.
-    terminal: bool,
+    /// Hangs up when the parent ends. Not its pidfd: by that, who may trace us could reach for the parent's descriptors.
+    line: OwnedFd,
+    /// The caller, which the keeper stops and continues; nothing on a kernel without pidfds, or in a program.
+    caller: Option<OwnedFd>,
+    session: Session,
 }
 
 impl Leash {
@@ -43,176 +101,153 @@ impl Leash {
     pub(crate) fn tie(&self) -> Result<(), Error> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
             .map_err(Error::system("cannot tie the program to cnsenter"))?;
-        if self.parent.as_ref().is_some_and(has_ended) {
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut line = [PollFd::new(&self.line, PollFlags::IN)];
+        if rustix::event::poll(&mut line, Some(&now)).is_ok_and(|ended| ended > 0) {
             // It ended before the kernel was asked, and nobody is left to tell.
             std::process::exit(LOST);
         }
         Ok(())
     }
 
-    fn signal_parent(&self, number: Signal) {
-        let named = rustix::process::Signal::from_named_raw(number as i32);
-        match (&self.parent, named) {
-            (Some(parent), Some(named)) => drop(rustix::process::pidfd_send_signal(parent, named)),
-            _ => drop(signal::kill(nix::unistd::getppid(), number)),
-        }
+    /// The last step of a program before it is one.
+    pub(crate) fn begin(&self) -> Result<(), Error> {
+        self.session.begin()?;
+        self.tie()
     }
 }
 
-/// Forks, and returns in the child only, tied to the parent by the leash. The parent waits, and ends as the child
-/// does. `above` is what the keeper hangs on itself; the caller hangs on nothing.
-pub(crate) fn fork(above: Option<&Leash>) -> Result<Leash, Error> {
-    let own = rustix::process::getpid();
-    let parent = rustix::process::pidfd_open(own, PidfdFlags::empty()).ok();
-    let leash = Leash { parent, terminal: above.map_or_else(has_terminal, |above| above.terminal) };
+/// Who forks.
+#[derive(Debug)]
+pub(crate) enum Parent {
+    /// The process that a shell controls.
+    Caller {
+        /// What it serves while the program runs.
+        relay: Option<Relay>,
+        /// Whether its child is a keeper, and not the program itself.
+        above_keeper: bool,
+    },
+    /// The one that reaps the program, on its leash.
+    Keeper(Leash),
+}
+
+/// Forks, and returns in the child only, tied to the parent by the leash. The parent waits, and ends as the child does.
+pub(crate) fn fork(parent: Parent, session: Session) -> Result<Leash, Error> {
+    fork_by(parent, session, None, sys::fork)
+}
+
+/// Forks, with whatever system call does it. `report` is where a setter says whom it has made.
+fn fork_by(
+    parent: Parent,
+    session: Session,
+    report: Option<OwnedFd>,
+    forks: impl FnOnce() -> Result<Option<Pid>, Errno>,
+) -> Result<Leash, Error> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: no handler is installed, a disposition that the caller may have left at "ignore" becomes the default one:
     // children that are ignored cannot be waited for.
     unsafe { signal::sigaction(Signal::SIGCHLD, &default) }.map_err(Error::system("cannot watch for the program"))?;
     // Before the fork, so that no signal falls between.
     let mut before = SigSet::empty();
-    let watched = watched_signals();
+    let watched = attend::watched_signals();
     signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut before))
         .map_err(Error::system("cannot hold signals"))?;
-    let (gate, open_gate) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(Error::system("cannot make a pipe"))?;
-    let forked = sys::fork().map_err(|errno| match (above, errno) {
+    let (line, end) = pipe()?;
+    let is_caller = matches!(parent, Parent::Caller { .. });
+    let own = || rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok();
+    let caller = if is_caller { own() } else { None };
+    let forked = forks().map_err(|errno| match errno {
         // fork(2): the init process of the pid namespace has ended.
-        (Some(_), Errno::ENOMEM) => Error::PidNamespaceEnded,
+        Errno::ENOMEM if !is_caller => Error::PidNamespaceEnded,
         _ => Error::system("cannot fork")(errno),
     })?;
     match forked {
         Some(child) => {
-            if above.is_some() {
+            if !is_caller {
                 // Before the program may run, and be able to stop its group.
                 let _ = rustix::process::setpgid(None, None);
             }
-            drop(open_gate);
-            attend(child, above, &watched)
+            drop(line);
+            let _ = rustix::io::write(&end, &[0]);
+            Err(attend::attend(child, parent, session, &watched, end, report)?)
         }
         None => {
-            drop(open_gate);
-            let _ = rustix::io::read(&gate, &mut [0; 1]);
-            if above.is_some() && !leash.terminal {
-                rustix::process::setpgid(None, None).map_err(Error::system("cannot make a process group"))?;
+            drop((end, parent, report));
+            if rustix::io::read(&line, &mut [0; 1]) != Ok(1) {
+                std::process::exit(LOST);
             }
             signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
                 .map_err(Error::system("cannot release signals"))?;
+            let leash = Leash { line, caller, session };
             leash.tie()?;
             Ok(leash)
         }
     }
 }
 
-/// All that can be passed on or dealt with: not those that mean a fault of our own.
-fn watched_signals() -> SigSet {
-    let mut watched = SigSet::all();
-    for fault in [
-        Signal::SIGSEGV,
-        Signal::SIGBUS,
-        Signal::SIGFPE,
-        Signal::SIGILL,
-        Signal::SIGTRAP,
-        Signal::SIGSYS,
-        Signal::SIGABRT,
-    ] {
-        watched.remove(fault);
-    }
-    watched
+fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(Error::system("cannot make a pipe"))
 }
 
-fn attend(child: Pid, above: Option<&Leash>, watched: &SigSet) -> Result<Leash, Error> {
-    let signals =
-        SignalFd::with_flags(watched, SfdFlags::SFD_CLOEXEC).map_err(Error::system("cannot watch for signals"))?;
-    keep_only(&signals, above);
-    loop {
-        let Ok(Some(received)) = signals.read_signal() else { continue };
-        let number = received.ssi_signo.cast_signed();
-        if number == libc::SIGCHLD {
-            while let Some(status) = changed(child) {
-                act(status, child, above);
+/// The process that joins and confines itself outside of the pid namespace, to make the program inside.
+#[derive(Debug)]
+pub(crate) struct Setter {
+    leash: Leash,
+    report: OwnedFd,
+}
+
+impl Setter {
+    /// Forks it off the keeper, and returns in it, in the container's cgroups.
+    pub(crate) fn fork(keeper: Leash, session: Session, cgroups: &Cgroups) -> Result<Self, Error> {
+        let (read, report) = pipe()?;
+        let born_there = Cell::new(false);
+        let forks = || match cgroups.v2() {
+            Some(folder) => {
+                born_there.set(true);
+                sys::fork_into(folder).or_else(|_| {
+                    // Before Linux 5.7, or a cgroup that gets processes by moving only.
+                    born_there.set(false);
+                    sys::fork()
+                })
             }
-            continue;
+            None => sys::fork(),
+        };
+        let leash = fork_by(Parent::Keeper(keeper), session, Some(read), forks)?;
+        cgroups.join_v1()?;
+        if !born_there.get() {
+            cgroups.join_v2()?;
         }
-        match above {
-            // Marked, so that the keeper can tell: the program has got it already if it is in the terminal's group.
-            None if received.ssi_code == libc::SI_KERNEL && by_terminal(number) => {
-                sys::queue(child, number, BY_TERMINAL);
+        Ok(Self { leash, report })
+    }
+
+    /// Closes what the program is not to be born with: by what is open, who may trace it could get out.
+    pub(crate) fn keep_only(&self, stdio: &Stdio) {
+        let mut kept = stdio.descriptors();
+        kept.extend([self.leash.line.as_raw_fd(), self.report.as_raw_fd()]);
+        kept.sort_unstable();
+        // Their owners have been dropped, or belong to the library, which uses none of them.
+        sys::close_all_but(&kept);
+    }
+
+    /// Makes the program, and returns in it only. From here on every system call passes the container's filter.
+    pub(crate) fn bear(self) -> Result<Leash, Error> {
+        let mut before = SigSet::empty();
+        // A signal to the setter must not keep the keeper from learning who the program is.
+        signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))
+            .map_err(Error::system("cannot hold signals"))?;
+        match sys::fork_for_parent() {
+            Ok(None) => {
+                signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
+                    .map_err(Error::system("cannot release signals"))?;
+                Ok(self.leash)
             }
-            Some(_)
-                if received.ssi_code == libc::SI_QUEUE
-                    && received.ssi_int == BY_TERMINAL
-                    && is_in_group_of_parent(child) => {}
-            _ => sys::kill(child, number),
-        }
-    }
-}
-
-/// What a terminal sends to its whole foreground group. SIGHUP is not one: it goes to the leader of the session alone.
-fn by_terminal(number: i32) -> bool {
-    const THESE: [i32; 6] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGWINCH];
-    THESE.contains(&number)
-}
-
-fn is_in_group_of_parent(child: Pid) -> bool {
-    let group = |pid| rustix::process::getpgid(pid).ok();
-    let parent = rustix::process::getppid();
-    parent.is_some() && group(Some(child)) == group(parent)
-}
-
-fn has_terminal() -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    // tty(4): there is none to open. Any other failure says nothing about it.
-    !matches!(rustix::fs::open("/dev/tty", flags, Mode::empty()), Err(rustix::io::Errno::NXIO))
-}
-
-/// While the program runs, its parents hold no descriptor that was opened for joining, or inherited.
-fn keep_only(signals: &SignalFd, above: Option<&Leash>) {
-    let parent = above.and_then(|leash| leash.parent.as_ref()).map(AsRawFd::as_raw_fd);
-    let mut kept: Vec<_> = std::iter::once(signals.as_fd().as_raw_fd()).chain(parent).collect();
-    kept.sort_unstable();
-    // Their owners lie in frames that are never returned to: this process waits, then exits.
-    sys::close_all_but(&kept);
-}
-
-/// What became of the child, if anything did. All others are reaped on the way: a program can make its own threads
-/// children of its parent, by PTRACE_TRACEME, and ends only when those are gone.
-fn changed(child: Pid) -> Option<WaitStatus> {
-    let all = WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned());
-    loop {
-        match wait(all | WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED) {
-            Ok(Some((pid, status))) if pid == child => return Some(status),
-            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
-            Ok(None) => return None,
-            Err(_) => std::process::exit(LOST),
-        }
-    }
-}
-
-fn act(status: WaitStatus, child: Pid, above: Option<&Leash>) {
-    let ended = status.exit_status().is_some() || status.terminating_signal().is_some();
-    // Somebody else may have continued or killed a program that was stopped, or the caller have been continued before it
-    // was stopped itself.
-    if let (true, Some(above)) = (ended || status.continued(), above) {
-        above.signal_parent(Signal::SIGCONT);
-    }
-    if let Some(code) = status.exit_status() {
-        std::process::exit(code);
-    }
-    if let Some(number) = status.terminating_signal() {
-        // Without a second core dump.
-        let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-        let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-        sys::die_by(number);
-        // It does not kill this process, though it killed the child.
-        std::process::exit(128 + number);
-    }
-    if status.stopped() {
-        match above {
-            Some(above) => above.signal_parent(Signal::SIGSTOP),
-            None => {
-                let _ = signal::raise(Signal::SIGSTOP);
-                sys::kill(child, libc::SIGCONT);
+            Ok(Some(program)) => {
+                let number = program.as_raw_nonzero().get().to_ne_bytes();
+                let written = rustix::io::write(&self.report, &number);
+                std::process::exit(if written == Ok(number.len()) { 0 } else { LOST });
             }
+            Err(Errno::ENOMEM) => Err(Error::PidNamespaceEnded),
+            Err(errno) => Err(Error::Filtered { call: "clone", errno }),
         }
     }
 }

@@ -187,6 +187,30 @@ pub(crate) fn install_seccomp_filter(flags: libc::c_ulong, program: &[seccompile
     Errno::result(result).map(drop)
 }
 
+/// fork(2) whose child is not ours but our parent's, clone(2). `None` in the child.
+pub(crate) fn fork_for_parent() -> Result<Option<rustix::process::Pid>, Errno> {
+    let flags = (libc::CLONE_PARENT | libc::SIGCHLD) as libc::c_ulong;
+    let none: usize = 0;
+    // SAFETY: this process has one thread, so the child may do whatever the parent may. It shares no memory with it, and
+    // goes on with a copy of the same stack; the pointers, all null, are for flags that are not given.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
+    Ok(rustix::process::Pid::from_raw(Errno::result(pid)? as c_int))
+}
+
+/// fork(2) whose child is born in a cgroup of v2, clone3(2). `None` in the child.
+pub(crate) fn fork_into(cgroup: BorrowedFd<'_>) -> Result<Option<rustix::process::Pid>, Errno> {
+    /// `include/uapi/linux/sched.h`.
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    // SAFETY: the structure is made of numbers, all of which may be zero.
+    let mut wanted: libc::clone_args = unsafe { std::mem::zeroed() };
+    wanted.flags = CLONE_INTO_CGROUP;
+    wanted.exit_signal = libc::SIGCHLD as u64;
+    wanted.cgroup = cgroup.as_raw_fd() as u64;
+    // SAFETY: as above; the structure has the size that is given, and outlives the call.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, ptr::from_mut(&mut wanted), size_of::<libc::clone_args>()) };
+    Ok(rustix::process::Pid::from_raw(Errno::result(pid)? as c_int))
+}
+
 /// fork(2). `None` in the child.
 pub(crate) fn fork() -> Result<Option<rustix::process::Pid>, Errno> {
     // SAFETY: this process has one thread (`join` asserts it), so the child may do whatever the parent may.

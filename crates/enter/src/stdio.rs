@@ -1,0 +1,179 @@
+//! Standard input, output and errors of the program: which of the caller's are handed on as they are, and what the
+//! program gets in place of the others. How those are copied belongs in `relay.rs`.
+//!
+//! A container's program gets no file and no terminal of the host's: it could open a file again under `/proc/self/fd`, to
+//! write where the caller can only append, and push what it likes into a terminal's input (TIOCSTI). A pipe of our own
+//! takes their place. Pipes and sockets are handed on, and so is what was closed.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fstat};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
+use rustix::pipe::PipeFlags;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use rustix::stdio::{stderr as callers_errors, stdin as callers_input, stdout as callers_output};
+use rustix::termios::isatty;
+
+use crate::Error;
+use crate::pty::{Pair, Terminal};
+use crate::relay::{Pump, Relay, Stream};
+
+/// statfs(2) magic of pipes that have no name.
+const PIPEFS_MAGIC: i64 = 0x5049_5045;
+/// Every number above those of the standard three.
+const ABOVE: RawFd = 3;
+
+const WHAT: &str = "cannot make a pipe";
+
+/// What the program gets in place of the caller's.
+#[derive(Debug, Default)]
+pub(crate) struct Stdio {
+    ends: [Option<OwnedFd>; 3],
+    /// Where cnsenter says what is wrong, while the program's errors are to go to its terminal.
+    messages: Option<OwnedFd>,
+}
+
+impl Stdio {
+    /// Puts all in place, in a process that is to become the program.
+    pub(crate) fn place(&mut self) -> Result<(), Error> {
+        const WHAT: &str = "cannot put a stream in its place";
+        let [input, output, errors] = std::mem::take(&mut self.ends);
+        input.map_or(Ok(()), dup2_stdin).map_err(Error::system(WHAT))?;
+        output.map_or(Ok(()), dup2_stdout).map_err(Error::system(WHAT))?;
+        errors.map_or(Ok(()), dup2_stderr).map_err(Error::system(WHAT))
+    }
+
+    /// The last step: the program's errors go to its terminal. The end of the messages says that it runs.
+    pub(crate) fn complete(&self) {
+        if self.messages.is_some() {
+            let _ = dup2_stderr(rustix::stdio::stdin());
+        }
+    }
+
+    /// There was no last step after all, and something to say about it.
+    pub(crate) fn take_back(&self) {
+        if let Some(messages) = &self.messages {
+            let _ = dup2_stderr(messages);
+        }
+    }
+
+    /// What is held beside the standard three.
+    pub(crate) fn descriptors(&self) -> Vec<RawFd> {
+        self.messages.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+}
+
+/// Pipes in place of what is not handed on, which will belong to the program's user, `owner`, as the host has it.
+pub(crate) fn relayed(owner: Option<u32>) -> Result<(Relay, Stdio), Error> {
+    let (mut relay, mut stdio) = (Relay::default(), Stdio::default());
+    if let Some(found) = is_replaced(callers_input()) {
+        let (read, write) = pipe(owner)?;
+        nonblocking(&write)?;
+        let mut pump = Pump::new(Stream::Input, own(callers_input(), OFlags::RDONLY)?, write);
+        if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile {
+            pump = pump.giving_back(duplicate(read.as_fd())?);
+        }
+        relay.pumps.push(pump);
+        stdio.ends[0] = Some(read);
+    }
+    let replaced = [is_replaced(callers_output()), is_replaced(callers_errors())];
+    for (index, caller) in [(1, callers_output()), (2, callers_errors())] {
+        if replaced[index - 1].is_none() {
+            continue;
+        }
+        // What goes to the same file keeps its order.
+        let same = index == 2 && matches!(&replaced, [Some(output), Some(errors)] if is_same(output, errors));
+        if let (true, Some(output)) = (same, &stdio.ends[1]) {
+            stdio.ends[2] = Some(duplicate(output.as_fd())?);
+            continue;
+        }
+        let (read, write) = pipe(owner)?;
+        nonblocking(&read)?;
+        relay.pumps.push(Pump::new(Stream::Output, read, own(caller, OFlags::WRONLY)?));
+        stdio.ends[index] = Some(write);
+    }
+    [callers_input(), callers_output(), callers_errors()].into_iter().for_each(|stream| give_to(stream, owner));
+    Ok((relay, stdio))
+}
+
+/// A terminal in place of all three.
+pub(crate) fn terminal(pair: Pair, owner: Option<u32>) -> Result<(Relay, Stdio), Error> {
+    if let Some(owner) = owner {
+        let _ = rustix::fs::fchown(&pair.slave, Some(Uid::from_raw(owner)), None::<Gid>);
+    }
+    let _ = rustix::fs::fchmod(&pair.slave, Mode::from_raw_mode(0o620));
+    let (read, messages) = pipe(None)?;
+    nonblocking(&read)?;
+    let slave = || duplicate(pair.slave.as_fd()).map(Some);
+    let stdio = Stdio { ends: [slave()?, slave()?, Some(duplicate(messages.as_fd())?)], messages: Some(messages) };
+    let caller = [callers_input(), callers_output()]
+        .into_iter()
+        .find(|stream| isatty(stream))
+        .filter(|_| isatty(callers_input()));
+    let caller = caller.map(duplicate).transpose()?;
+    let (input, output) = (duplicate(pair.master.as_fd())?, duplicate(pair.master.as_fd())?);
+    let pumps = vec![
+        // Before the output, which waits until the terminal's modes are set.
+        Pump::new(Stream::Messages, read, own(callers_errors(), OFlags::WRONLY)?),
+        Pump::new(Stream::Input, own(callers_input(), OFlags::RDONLY)?, input).waiting(),
+        Pump::new(Stream::Output, output, own(callers_output(), OFlags::WRONLY)?),
+    ];
+    Ok((Relay { pumps, terminal: Some(Terminal::new(caller, pair)) }, stdio))
+}
+
+/// What a stream is, if it is nothing to hand on.
+fn is_replaced(stream: BorrowedFd<'_>) -> Option<Stat> {
+    // Closed, and filled by us until the program is there.
+    if fcntl_getfd(stream).map_or(true, |flags| flags.contains(FdFlags::CLOEXEC)) {
+        return None;
+    }
+    let found = fstat(stream).ok()?;
+    let replaced = match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile | FileType::BlockDevice | FileType::Directory => true,
+        FileType::CharacterDevice => isatty(stream),
+        _ => false,
+    };
+    replaced.then_some(found)
+}
+
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+fn pipe(owner: Option<u32>) -> Result<(OwnedFd, OwnedFd), Error> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(Error::system(WHAT))?;
+    give_to(write.as_fd(), owner);
+    Ok((read, write))
+}
+
+/// A pipe can be opened again, as `/dev/stdout`, by its owner alone.
+fn give_to(stream: BorrowedFd<'_>, owner: Option<u32>) {
+    let Some(owner) = owner else { return };
+    if rustix::fs::fstatfs(stream).is_ok_and(|found| found.f_type == PIPEFS_MAGIC) {
+        let _ = rustix::fs::fchown(stream, Some(Uid::from_raw(owner)), None::<Gid>);
+    }
+}
+
+fn nonblocking(end: &OwnedFd) -> Result<(), Error> {
+    let flags = rustix::fs::fcntl_getfl(end).map_err(Error::system(WHAT))?;
+    rustix::fs::fcntl_setfl(end, flags | OFlags::NONBLOCK).map_err(Error::system(WHAT))
+}
+
+fn duplicate(stream: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    fcntl_dupfd_cloexec(stream, ABOVE).map_err(Error::system("cannot duplicate a stream"))
+}
+
+/// One of the caller's streams, to copy from or to. Terminals and pipes are opened once more where that is allowed: so
+/// they need not be waited for, and the caller's own descriptor, which a shell shares, is left as it is. A file must be the
+/// very same, whose place and O_APPEND count.
+fn own(stream: BorrowedFd<'_>, access: OFlags) -> Result<OwnedFd, Error> {
+    let is_pipe = fstat(stream).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Fifo);
+    if is_pipe || isatty(stream) {
+        let path = format!("/proc/self/fd/{}", stream.as_raw_fd());
+        let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        if let Ok(opened) = rustix::fs::open(path, flags, Mode::empty()) {
+            return Ok(opened);
+        }
+    }
+    duplicate(stream)
+}
