@@ -89,7 +89,8 @@ fn compare(how: &str, container: &Container, theirs: &[&str], ours: &[&str]) -> 
         Ok(found) => found,
         Err(error) => return Ok(Some(format!("{how}:\n  {error:#}"))),
     };
-    let differences = unexcused(Place::Docker, &expected, &found);
+    let place = if theirs.contains(&"--user") { Place::DockerUser } else { Place::Docker };
+    let differences = unexcused(place, &expected, &found);
     Ok((!differences.is_empty()).then(|| format!("{how}:\n{}", differences.join("\n"))))
 }
 

@@ -5,6 +5,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Docker,
+    /// Docker, as another user than the container's.
+    DockerUser,
     /// Docker, with a terminal.
     DockerTerminal,
     /// Docker, where the container was paused in the meantime.
@@ -16,9 +18,10 @@ pub(crate) enum Place {
     Lxc,
 }
 
-use Place::{Containerd, Crun, Docker, DockerPaused, DockerTerminal, Lxc, Podman, Runc};
+use Place::{Containerd, Crun, Docker, DockerPaused, DockerTerminal, DockerUser, Lxc, Podman, Runc};
 
-const EVERYWHERE: &[Place] = &[Docker, DockerTerminal, DockerPaused, Podman, Runc, Crun, Containerd, Lxc];
+const EVERYWHERE: &[Place] = &[Docker, DockerUser, DockerTerminal, DockerPaused, Podman, Runc, Crun, Containerd, Lxc];
+const BY_RUNC: &[Place] = &[Docker, DockerUser, DockerTerminal, DockerPaused, Runc, Containerd];
 
 /// Facts that may differ, where, and why.
 pub(crate) struct Excuse {
@@ -41,12 +44,61 @@ pub(crate) const EXCUSES: &[Excuse] = &[
     Excuse {
         facts: &["signals.ignored"],
         places: EVERYWHERE,
-        why: "runtimes written in Go leave signal 32 ignored; cnsenter leaves signals as the caller has them",
+        why: "programs written in Go leave signal 32 ignored; cnsenter leaves signals as the caller has them",
+    },
+    Excuse {
+        facts: &["keyring.session", "keyring.serial"],
+        places: EVERYWHERE,
+        why: "a fresh keyring for each program: runc finds the container's by its name, and any container without a filter \
+              can make one of that name; crun and LXC leave the caller's",
+    },
+    Excuse {
+        facts: &["limit.nofile"],
+        places: BY_RUNC,
+        why: "runc 1.1 is a Go program, which raises its own soft limit to the hard one, and hands that on; cnsenter gives \
+              what was asked for",
+    },
+    Excuse {
+        facts: &["dumpable"],
+        places: &[DockerUser],
+        why: "root in a container of another user gets its capabilities by execve from docker exec, and its process belongs \
+              to nobody for that; cnsenter gives them before",
     },
     Excuse {
         facts: &["terminal.size"],
         places: &[DockerTerminal],
         why: "docker sets it some time after the program was started, cnsenter before",
+    },
+    Excuse {
+        facts: &["cgroup.v1", "cgroup.v2"],
+        places: &[DockerPaused],
+        why: "the cgroup that is frozen is not joined, since it would freeze the program too",
+    },
+    Excuse {
+        facts: &["stdin.kind", "stdin.owner"],
+        places: &[Runc, Containerd],
+        why: "they put a pipe before what the caller gives",
+    },
+    Excuse {
+        facts: &["leads_its_session", "leads_its_group", "session_is_inside", "group_is_inside"],
+        places: &[Podman, Lxc],
+        why: "cnsenter begins a session, as runc does, so that the caller's terminal is out of reach",
+    },
+    Excuse {
+        facts: &["environment", "environment.order"],
+        places: &[Podman, Lxc],
+        why: "cnsenter gives what the container's first process was given: podman exec leaves out HOSTNAME, and HOME where it \
+              does not see the container's files; lxc-attach leaves out HOME",
+    },
+    Excuse {
+        facts: &["descriptors", "stdout.owner", "stderr.owner"],
+        places: &[Lxc],
+        why: "lxc-attach hands on what the caller has open, and makes its pipes executable",
+    },
+    Excuse {
+        facts: &["cgroup.v2"],
+        places: &[Lxc],
+        why: "lxc-attach goes into a cgroup below the container's, of its own",
     },
 ];
 
@@ -69,6 +121,7 @@ impl Place {
     fn name(self) -> &'static str {
         match self {
             Docker => "docker exec",
+            DockerUser => "docker exec --user",
             DockerTerminal => "docker exec -t",
             DockerPaused => "docker exec, before it was paused",
             Podman => "podman exec",

@@ -10,7 +10,7 @@ use super::excuses::Place;
 use super::{PROBE, container, docker_exec, unexcused};
 use crate::run::cnsenter;
 
-/// What the probe prints on a terminal of this size.
+/// What the probe prints on a terminal of this size, and of the kind that docker says each is.
 fn facts(command: &mut Command, rows: u16, columns: u16) -> Result<Facts> {
     // The size is set before the command looks at it: the shell waits for a line.
     let mut held = Command::new("sh");
@@ -21,7 +21,7 @@ fn facts(command: &mut Command, rows: u16, columns: u16) -> Result<Facts> {
             None => held.env_remove(name),
         };
     }
-    let mut session = Session::spawn(held.env("TERM", "vt220"))?;
+    let mut session = Session::spawn(held.env("TERM", "xterm"))?;
     session.resize(rows, columns)?;
     session.type_text("go\n")?;
     let (code, text) = session.finish_within(std::time::Duration::from_secs(60))?;
@@ -37,6 +37,7 @@ fn on_a_terminal() -> Result<()> {
         let container = container(options)?;
         let theirs = facts(docker_exec(&["--interactive", "--tty"], &container).arg(PROBE), 33, 97)?;
         let ours = facts(&mut cnsenter([container.name(), PROBE]), 33, 97)?;
+        ensure!(ours.get("terminal.size") == Some("[33, 97, 0, 0]"), "the size is {:?}", ours.get("terminal.size"));
         let differences = unexcused(Place::DockerTerminal, &theirs, &ours);
         if !differences.is_empty() {
             failures.push(format!("{options:?}:\n{}", differences.join("\n")));

@@ -17,7 +17,10 @@ pub(crate) fn descriptors(facts: &mut Facts) {
     facts.add("descriptors", open.iter().map(i32::to_string).collect::<Vec<_>>().join(" "));
     for (fd, name) in (0..).zip(["stdin", "stdout", "stderr"]) {
         facts.add(&format!("{name}.kind"), kind(fd));
-        facts.add(&format!("{name}.owner"), owner(&format!("/proc/self/fd/{fd}")));
+        // A device that all the machine shares says nothing of this program.
+        let path = format!("/proc/self/fd/{fd}");
+        let shared = link(&path).starts_with("/dev/null");
+        facts.add(&format!("{name}.owner"), if shared { "shared".to_owned() } else { owner(&path) });
         facts.add(&format!("{name}.opens_again"), opens_again(fd));
     }
 }
