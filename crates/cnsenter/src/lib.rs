@@ -65,9 +65,7 @@ fn act(args: &Args) -> Result<(), Failure> {
         Action::Version => return show(concat!("cnsenter ", env!("CARGO_PKG_VERSION"), "\n")),
         Action::Enter | Action::Print => {}
     }
-    if args.verbose {
-        log::install();
-    }
+    log::install(args.verbose);
     // Before anything is asked or opened, since all of that would be done twice.
     if args.action == Action::Enter && args.enters_sight() {
         // A container that may trace us can read what we were started with, so that is no more than we need ourselves.

@@ -1,4 +1,5 @@
-//! `-v`: what the libraries say of their steps, a line each on stderr. The only logger; nothing is said without `-v`.
+//! What the libraries say of their steps with `-v`, a line each on stderr, and what they have to say in any case once the
+//! time for notices has passed: a warning. The only logger.
 
 use std::io::Write;
 
@@ -16,6 +17,9 @@ impl Log for Steps {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let text = crate::exit::plain(&record.args().to_string());
+            if record.level() <= Level::Warn {
+                return crate::exit::notice(&text);
+            }
             let _ = writeln!(std::io::stderr(), "cnsenter: {text}");
         }
     }
@@ -23,9 +27,9 @@ impl Log for Steps {
     fn flush(&self) {}
 }
 
-/// From here on, steps are said.
-pub(crate) fn install() {
+/// From here on warnings are said, and steps where they were asked for.
+pub(crate) fn install(steps: bool) {
     if log::set_logger(&Steps).is_ok() {
-        log::set_max_level(LevelFilter::Info);
+        log::set_max_level(if steps { LevelFilter::Info } else { LevelFilter::Warn });
     }
 }

@@ -148,13 +148,16 @@ pub(crate) fn plan(
         home_of_user: args.leaves_environment() && !args.env_of_target,
         program: program(args),
     };
-    // A sandbox is joined by its file, whatever has become of the process.
-    if !plan.takes_of_target() && plan.view.is_none() && command.environment != Environment::Target {
+    let elsewhere = resolved.container().and_then(|container| match container.source {
+        Said::Engine { elsewhere, .. } => Some((container, elsewhere?)),
+        _ => None,
+    });
+    // A sandbox is joined by its file, whatever has become of the process, and wherever that is.
+    let takes_of_target = plan.takes_of_target() || command.environment == Environment::Target;
+    if !takes_of_target && (plan.view.is_none() || elsewhere.is_some()) {
         plan.target = None;
     }
-    if let (Some(_), Some(container)) = (&plan.target, resolved.container())
-        && let Said::Engine { elsewhere: Some(elsewhere), .. } = container.source
-    {
+    if let (Some(_), Some((container, elsewhere))) = (&plan.target, elsewhere) {
         return Err(Refusal::Elsewhere { name: container.name.clone(), elsewhere });
     }
     Ok(Planned { plan, command, notices })

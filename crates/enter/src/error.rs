@@ -114,6 +114,9 @@ pub enum Error {
     /// The container's seccomp profile cannot be taken on.
     #[error("cannot take on the container's seccomp profile: {0}")]
     Seccomp(String),
+    /// The view's mounts could not be kept from the host.
+    #[error("cannot make mounts that the host does not see: {}", .0.desc())]
+    Private(Errno),
     /// A mount of the view failed.
     #[error("cannot show the container's {}: {}", .path.display(), .errno.desc())]
     Show {
@@ -228,7 +231,8 @@ impl Error {
     /// The error number behind it, where there is one.
     fn errno(&self) -> Option<Errno> {
         match self {
-            Self::Open { errno, .. }
+            Self::Private(errno)
+            | Self::Open { errno, .. }
             | Self::NamespaceId { errno, .. }
             | Self::Cgroup { errno, .. }
             | Self::Socket { errno, .. }

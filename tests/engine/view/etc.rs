@@ -126,3 +126,20 @@ fn the_socket_of_a_name_service_cache_is_out_of_reach() -> Result<()> {
     assert_eq!(quiet_on_host(&web, &format!("{host} n --raw $C {look}"))?, "socket");
     Ok(())
 }
+
+#[test]
+fn where_mounts_would_not_stay_private_nothing_is_mounted() -> Result<()> {
+    let web = idle(&[])?;
+    // A chroot that is no mount point, on a mount that is shared.
+    let host = "\
+        mkdir $S/top; mount -t tmpfs top $S/top; mount --make-shared $S/top; mkdir $S/top/root; cd $S/top/root\n\
+        mkdir proc sys dev etc run bin lib lib64 var; ln -s /run var/run; cp -a /etc/. etc; cp $CNSENTER bin/cnsenter; cp /bin/busybox bin/cat\n\
+        for f in proc sys dev run lib lib64; do mount --rbind /$f $f; done\n\
+        look() { chroot . /bin/cnsenter --net \"$@\" /bin/cat /etc/resolv.conf; }\n";
+    let output = on_host(&web, &format!("{host} look $C 2>&1 || echo $?; look --raw $C | cmp - /etc/resolv.conf"))?;
+    let message = "cannot make mounts that the host does not see: Invalid argument";
+    let hint = "--raw joins all the same, and shows the host's names, /sys and /proc in there";
+    assert_eq!(output.stdout, format!("cnsenter: {message}\nhint: {hint}\n125\n"), "{output:?}");
+    assert!(output.success(), "{output:?}");
+    Ok(())
+}

@@ -29,18 +29,24 @@ impl User {
 
     /// cnsenter, run by root with the user's environment, as sudo may leave it.
     fn by_root(&self, words: &[&str]) -> Result<Output> {
-        let mut command = cnsenter(words);
+        self.with_environment(&mut cnsenter(words))
+    }
+
+    fn with_environment(&self, command: &mut Command) -> Result<Output> {
         command.env("HOME", self.podman.home()).env("XDG_RUNTIME_DIR", self.podman.runtime_folder());
         output::run(command.env_remove("XDG_DATA_HOME").env_remove("CONTAINER_HOST"))
     }
 
     /// The same, told where the user's state is.
     fn by_root_who_was_told(&self, words: &[&str]) -> Result<Output> {
-        let roots =
-            [self.podman.runtime_folder().join("crun"), self.podman.home().join(".local/share/containers/storage")];
-        let roots = roots.map(|root| root.display().to_string());
-        let told = ["--state-root", &roots[0], "--state-root", &roots[1]];
-        self.by_root(&[&told, words].concat())
+        let told = self.told();
+        self.by_root(&told.iter().map(String::as_str).chain(words.iter().copied()).collect::<Vec<_>>())
+    }
+
+    fn told(&self) -> [String; 4] {
+        let storage = self.podman.home().join(".local/share/containers/storage").display().to_string();
+        let records = self.podman.runtime_folder().join("crun").display().to_string();
+        ["--state-root".to_owned(), records, "--state-root".to_owned(), storage]
     }
 
     /// cnsenter, run by the user.
@@ -69,6 +75,28 @@ fn entered(user: &User) -> Result<()> {
             assert_eq!(output.stderr, "", "{target}");
         }
     }
+    // What host tools see is the container's: root says so, and the user of the namespace.
+    let script = "ls /sys/class/net; cat /etc/hosts /etc/resolv.conf; ls -d /sys/fs/cgroup/*";
+    // Without a network podman gives it no resolv.conf.
+    let own = user.podman.podman(&["exec", name, "sh", "-c", "ls /sys/class/net; cat /etc/hosts"])?;
+    let cgroups = crate::run::stdout("sh", &["-c", "ls -d /sys/fs/cgroup/*"])?;
+    for output in [
+        user.by_root_who_was_told(&["--net", name, "sh", "-c", script])?,
+        user.by_root_who_was_told(&["--user", "--net", "--pid", name, "sh", "-c", script])?,
+        user.by_user(&["--user", "--net", name, "sh", "-c", script])?,
+        user.by_user(&["--user", "--net", "--pid", "--uts", name, "sh", "-c", script])?,
+    ] {
+        assert_eq!(output.stdout, format!("{}\n{cgroups}\n", own.trim_end()), "{output:?}");
+    }
+    // Where something hides a part of the host's /sys, the kernel gives no other to a user namespace.
+    let mut hidden = on_default_engine(Command::new("unshare"));
+    hidden.args(["--mount", "sh", "-c", "mount -t tmpfs hidden /sys/kernel; exec \"$@\"", "sh"]);
+    hidden.arg(crate::cnsenter().get_program()).args(user.told());
+    hidden.args(["--user", "--net", name, "sh", "-c", "cat /etc/hosts; ls -d /sys/class/net/docker0 /sys/fs/cgroup"]);
+    let output = user.with_environment(&mut hidden)?;
+    assert!(output.success() && output.stdout.ends_with("/sys/class/net/docker0\n/sys/fs/cgroup\n"), "{output:?}");
+    let note = "cnsenter: note: /sys still is the host's: this user namespace may not mount the container's\n";
+    assert_eq!(output.stderr, note);
     // Whoever writes in a user's folders must not decide what root enters.
     assert_eq!(user.by_root(&["--net", name, "true"])?.code, Some(OWN));
     assert_refused(

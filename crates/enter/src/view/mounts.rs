@@ -26,9 +26,10 @@ const COPY: &str = "etc";
 
 /// Leaves the host's mount namespace for a copy. What is mounted on the host later still arrives, nothing goes back.
 pub(super) fn unshare() -> Result<(), Error> {
-    nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(Error::system("cannot make a mount namespace"))?;
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS).map_err(Error::Private)?;
+    // EINVAL where our root is no mount point, as in a chroot: what is above it is out of reach.
     rustix::mount::mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
-        .map_err(Error::system("cannot keep mounts from the host, / being no mount point"))
+        .map_err(|errno| Error::Private(Failure::from(errno).0))
 }
 
 /// A fresh `/proc` over the host's.
@@ -103,10 +104,18 @@ impl Staging {
     /// Makes it, with these files, never to be written to again.
     pub(super) fn fill(files: &[&Shown]) -> Result<Self, Error> {
         let below = folder(SYS).map_err(over(SYS))?;
-        rustix::mount::mount("tmpfs", SYS, "tmpfs", inert(), c"mode=755,size=8m").map_err(over(SYS))?;
+        rustix::mount::mount("tmpfs", SYS, "tmpfs", inert(), c"mode=755,uid=0,gid=0,size=8m").map_err(over(SYS))?;
         let staging = Self { folder: folder(SYS).map_err(over(SYS))?, below };
         let before = rustix::process::umask(Mode::empty());
-        let filled = staging.write(files);
+        let filled = staging.write(files).or_else(|error| match error {
+            // Whoever is nobody in a user namespace can own nothing there. Its root can; exec(2) undoes this.
+            Error::Show { errno: nix::errno::Errno::EOVERFLOW, .. } => {
+                nix::unistd::setfsgid(nix::unistd::Gid::from_raw(0));
+                nix::unistd::setfsuid(nix::unistd::Uid::from_raw(0));
+                staging.write(files)
+            }
+            error => Err(error),
+        });
         rustix::process::umask(before);
         filled?;
         // This mount, and so what is bound from it; a whole file system would have to be waited for.

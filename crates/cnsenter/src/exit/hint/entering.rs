@@ -75,6 +75,9 @@ pub(super) fn not_entered(
         EnterError::Tracers(_) => {
             "--mount too enters its files, and runs its own tools; --raw takes the risk".to_owned()
         }
+        EnterError::Show { .. } | EnterError::Private(_) => {
+            "--raw joins all the same, and shows the host's names, /sys and /proc in there".to_owned()
+        }
         EnterError::NoProc => "mount -t proc proc /proc".to_owned(),
         EnterError::PidNamespaceEnded => "nothing was entered; a container that was restarted has a new one".to_owned(),
         EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => sealed(),
