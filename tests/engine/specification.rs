@@ -2,6 +2,7 @@
 //! what its own `exec` makes of it; and records that are none. What cnsenter makes of it belongs in `fidelity`.
 
 mod hostile;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

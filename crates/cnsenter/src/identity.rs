@@ -69,28 +69,26 @@ pub(crate) struct Wishes<'a> {
 pub(crate) fn identity(
     wishes: Wishes<'_>,
     container: &Container,
-    recorded: Option<&Specification>,
+    recorded: Option<Specification>,
     notices: &mut Vec<String>,
 ) -> Identity {
+    let known = recorded.as_ref();
+    let user = user(wishes, container, known);
+    let limits = known.map(|recorded| recorded.limits.iter().map(limit).collect());
+    let oom_score_adj = known.and_then(|recorded| recorded.oom_score_adj);
+    let umask = known.map(|recorded| recorded.user.umask.unwrap_or(UMASK));
+    // runc gives all programs of a container the same one; crun leaves exec's programs the caller's.
+    let of_runc = known.is_some_and(|recorded| recorded.made_by == OciRuntime::Runc);
+    let keyring = of_runc.then(|| format!("_ses.{}", container.id));
     let confinement = match (wishes.privileged, recorded) {
-        (true, _) => {
-            notices.push(unapplied(recorded));
+        (true, recorded) => {
+            notices.push(unapplied(recorded.as_ref()));
             None
         }
         (false, Some(recorded)) => Some(confinement(recorded, notices)),
         (false, None) => Some(Confinement::OfTarget),
     };
-    Identity {
-        user: user(wishes, container, recorded),
-        confinement,
-        limits: recorded.map(|recorded| recorded.limits.iter().map(limit).collect()),
-        oom_score_adj: recorded.and_then(|recorded| recorded.oom_score_adj),
-        umask: recorded.map(|recorded| recorded.user.umask.unwrap_or(UMASK)),
-        // runc gives all programs of a container the same one; crun leaves exec's programs the caller's.
-        keyring: recorded
-            .filter(|recorded| recorded.made_by == OciRuntime::Runc)
-            .map(|_| format!("_ses.{}", container.id)),
-    }
+    Identity { user, confinement, limits, oom_score_adj, umask, keyring }
 }
 
 fn user(wishes: Wishes<'_>, container: &Container, recorded: Option<&Specification>) -> User {
@@ -100,13 +98,17 @@ fn user(wishes: Wishes<'_>, container: &Container, recorded: Option<&Specificati
             User::Named { text: text.to_owned(), added: container.added_groups.iter().map(OsString::from).collect() }
         }
         (None, Some(Specification { user, .. })) => {
-            User::Recorded { uid: user.uid, gid: user.gid, groups: user.additional_gids.clone() }
+            // One that the user is in and that was added as well is recorded twice.
+            let mut groups = user.additional_gids.clone();
+            groups.sort_unstable();
+            groups.dedup();
+            User::Recorded { uid: user.uid, gid: user.gid, groups }
         }
         (None, None) => User::OfTarget,
     }
 }
 
-fn confinement(recorded: &Specification, notices: &mut Vec<String>) -> Confinement {
+fn confinement(recorded: Specification, notices: &mut Vec<String>) -> Confinement {
     let sets = &recorded.capabilities;
     let mut unknown = Vec::new();
     let mut set = |names: &[String]| names.iter().fold(0, |set, name| set | bit(name, &mut unknown));
@@ -121,8 +123,8 @@ fn confinement(recorded: &Specification, notices: &mut Vec<String>) -> Confineme
     Confinement::Recorded {
         capabilities,
         no_new_privileges: recorded.no_new_privileges,
-        seccomp: recorded.seccomp.as_ref().map(|profile| seccomp(profile, recorded.made_by)),
-        label: label(recorded).map(|(_, label)| label.to_owned()),
+        label: label(&recorded).map(|(_, label)| label.to_owned()),
+        seccomp: recorded.seccomp.map(|profile| seccomp(profile, recorded.made_by)),
     }
 }
 
@@ -150,13 +152,13 @@ fn limit(limit: &resolve::Limit) -> enter::Limit {
     enter::Limit { name: limit.name.clone(), soft: limit.soft, hard: limit.hard }
 }
 
-fn seccomp(profile: &resolve::Seccomp, made_by: OciRuntime) -> enter::Seccomp {
+fn seccomp(profile: resolve::Seccomp, made_by: OciRuntime) -> enter::Seccomp {
     enter::Seccomp {
-        default_action: profile.default_action.clone(),
+        default_action: profile.default_action,
         default_errno: profile.default_errno_ret,
-        architectures: profile.architectures.clone(),
-        flags: profile.flags.clone(),
-        rules: profile.rules.iter().map(rule).collect(),
+        architectures: profile.architectures,
+        flags: profile.flags,
+        rules: profile.rules.into_iter().map(rule).collect(),
         dialect: match made_by {
             OciRuntime::Runc => SeccompDialect::Runc,
             OciRuntime::Crun => SeccompDialect::Crun,
@@ -164,18 +166,18 @@ fn seccomp(profile: &resolve::Seccomp, made_by: OciRuntime) -> enter::Seccomp {
     }
 }
 
-fn rule(rule: &resolve::SeccompRule) -> enter::SeccompRule {
-    let argument = |argument: &resolve::SeccompArgument| enter::SeccompArgument {
+fn rule(rule: resolve::SeccompRule) -> enter::SeccompRule {
+    let argument = |argument: resolve::SeccompArgument| enter::SeccompArgument {
         index: argument.index,
         value: argument.value,
         value_two: argument.value_two,
-        operator: argument.operator.clone(),
+        operator: argument.operator,
     };
     enter::SeccompRule {
-        names: rule.names.clone(),
-        action: rule.action.clone(),
+        names: rule.names,
+        action: rule.action,
         errno: rule.errno_ret,
-        arguments: rule.arguments.iter().map(argument).collect(),
+        arguments: rule.arguments.into_iter().map(argument).collect(),
     }
 }
 
@@ -240,7 +242,7 @@ mod tests {
         ["55", "audio"].map(OsString::from).to_vec()
     }
 
-    fn made(user: Option<&str>, privileged: bool, recorded: Option<&Specification>) -> (Identity, Vec<String>) {
+    fn made(user: Option<&str>, privileged: bool, recorded: Option<Specification>) -> (Identity, Vec<String>) {
         let mut notices = Vec::new();
         let wishes = Wishes { user: user.map(OsStr::new), privileged };
         let identity = identity(wishes, &container(&[], &["55", "audio"]), recorded, &mut notices);
@@ -249,7 +251,7 @@ mod tests {
 
     fn recorded() -> Specification {
         Specification {
-            user: resolve::User { uid: 7, gid: 8, additional_gids: vec![8, 55], umask: None },
+            user: resolve::User { uid: 7, gid: 8, additional_gids: vec![55, 8, 55], umask: None },
             capabilities: Capabilities {
                 bounding: strings(&["CAP_CHOWN", "CAP_KILL", "CAP_CHECKPOINT_RESTORE", "CAP_NEWER"]),
                 ambient: strings(&["CAP_KILL", "CAP_NEWER"]),
@@ -266,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_record_is_taken_as_it_is() {
-        let (identity, notices) = made(None, false, Some(&recorded()));
+        let (identity, notices) = made(None, false, Some(recorded()));
         assert_eq!(identity.user, User::Recorded { uid: 7, gid: 8, groups: vec![8, 55] });
         let limits = vec![enter::Limit { name: "RLIMIT_CORE".to_owned(), soft: 0, hard: u64::MAX }];
         assert_eq!((identity.limits, identity.oom_score_adj, identity.umask), (Some(limits), Some(-3), Some(0o022)));
@@ -284,14 +286,14 @@ mod tests {
 
     #[test]
     fn another_user_keeps_the_confinement_and_the_groups_that_all_have() {
-        let (identity, _) = made(Some("app:adm"), false, Some(&recorded()));
+        let (identity, _) = made(Some("app:adm"), false, Some(recorded()));
         assert_eq!(identity.user, User::Named { text: "app:adm".into(), added: added() });
         assert!(matches!(identity.confinement, Some(Confinement::Recorded { .. })));
     }
 
     #[test]
     fn privileged_is_root_and_says_what_is_not_applied() {
-        let (identity, notices) = made(None, true, Some(&recorded()));
+        let (identity, notices) = made(None, true, Some(recorded()));
         assert_eq!((identity.user, identity.confinement), (User::Named { text: "0".into(), added: added() }, None));
         // Its limits are no confinement of this kind.
         assert!(identity.limits.is_some());
@@ -300,7 +302,7 @@ mod tests {
             "--privileged: not applied of the container's confinement: its limits on capabilities, its seccomp filter, \
              no_new_privs and its AppArmor profile docker-default"
         );
-        let (identity, notices) = made(Some("app"), true, Some(&Specification::default()));
+        let (identity, notices) = made(Some("app"), true, Some(Specification::default()));
         assert!(matches!(identity.user, User::Named { text, .. } if text == "app"));
         assert_eq!(notices[0], "--privileged: not applied of the container's confinement: its limits on capabilities");
     }

@@ -98,7 +98,7 @@ fn not_entered(error: enter::Error, resolved: &Resolved) -> Failure {
 fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, Option<Opened>), Failure> {
     let resolved = without_sigpipe(|| resolve(args, waiting))?;
     let (recorded, unread) = recorded(args, &resolved);
-    let mut planned = plan::plan(args, &resolved, recorded.as_ref(), caller(args)?).map_err(Failure::Refused)?;
+    let mut planned = plan::plan(args, &resolved, recorded, caller(args)?).map_err(Failure::Refused)?;
     planned.notices.extend(unread);
     if args.action == Action::Print {
         return Ok((planned, resolved, None));
@@ -171,7 +171,7 @@ fn recorded(args: &Args, resolved: &Resolved) -> (Option<Specification>, Option<
     };
     match resolve::specification(container, &settings(args)) {
         Ok(recorded) => (recorded, None),
-        Err(error) => (None, Some(format!("{error}; going by the container's process, without its seccomp filter"))),
+        Err(error) => (None, Some(format!("{error}; going by the process of the container"))),
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) struct Caller {
 pub(crate) fn plan(
     args: &Args,
     resolved: &Resolved,
-    recorded: Option<&Specification>,
+    recorded: Option<Specification>,
     caller: Caller,
 ) -> Result<Planned, Refusal> {
     let mut notices = Vec::new();
@@ -103,7 +103,7 @@ pub(crate) fn plan(
         all: args.all || args.names_none(),
         user_parent: args.user_parent,
         root: args.root.clone(),
-        working_directory: args.working_directory.clone().or_else(|| recorded.and_then(folder)),
+        working_directory: args.working_directory.clone().or_else(|| recorded.as_ref().and_then(folder)),
         join_cgroup: args.join_cgroup,
         follow_context: args.follow_context,
         credentials: args.credentials.clone(),
@@ -137,17 +137,17 @@ pub(crate) fn plan(
         let folder = folder.display();
         notices.push(format!("the working directory {folder} is the host's, among the container's files (-W: inside)"));
     }
-    if let Some(container) = resolved.container().filter(|_| args.enters_whole()) {
-        let wishes = Wishes { user: args.user.as_deref(), privileged: args.privileged };
-        plan.identity = Some(identity(wishes, container, recorded, &mut notices));
-    }
     let terminal = caller.term.filter(|_| plan.streams == Streams::Terminal || caller.on_terminal);
     let command = Command {
-        environment: environment(args, resolved.container(), recorded, terminal),
+        environment: environment(args, resolved.container(), recorded.as_ref(), terminal),
         variables: caller.variables,
         home_of_user: args.leaves_environment() && !args.env_of_target,
         program: program(args),
     };
+    if let Some(container) = resolved.container().filter(|_| args.enters_whole()) {
+        let wishes = Wishes { user: args.user.as_deref(), privileged: args.privileged };
+        plan.identity = Some(identity(wishes, container, recorded, &mut notices));
+    }
     let elsewhere = resolved.container().and_then(|container| match container.source {
         Said::Engine { elsewhere, .. } => Some((container, elsewhere?)),
         _ => None,

@@ -58,8 +58,7 @@ fn a_record_that_is_none_is_an_error_with_its_name() -> Result<()> {
         assert_eq!(refusal(web.id())?, Some(message.clone()), "{what}");
         // Who goes in is told what that means for the program.
         let output = run([&format!("oci://{}", web.id()), "true"])?;
-        let notice =
-            format!("cnsenter: note: {message}; going by the container's process, without its seccomp filter\n");
+        let notice = format!("cnsenter: note: {message}; going by the process of the container\n");
         assert!(output.success() && output.stderr.contains(&notice), "{what}: {output:?}");
     }
     std::fs::write(&file, real)?;
