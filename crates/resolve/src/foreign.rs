@@ -3,6 +3,7 @@
 
 use crate::reference::Reference;
 use crate::runtime::{cgroup, containerd, docker, nspawn, oci, process, storage};
+use crate::specification;
 
 /// runc's, crun's and youki's records.
 pub fn state(bytes: &[u8]) {
@@ -16,8 +17,9 @@ pub fn docker(bytes: &[u8]) {
     let _ = docker::parse(bytes);
 }
 
-/// `config.json` of a bundle: annotations, environment, namespaces; and lists of names.
+/// `config.json` of a bundle: annotations, environment, namespaces, what its programs are; and lists of names.
 pub fn annotations(bytes: &[u8]) {
+    let _ = specification::parse(bytes);
     if let Ok(bundle) = serde_json::from_slice::<oci::Bundle>(bytes) {
         let _ = (bundle.env(), bundle.network(), bundle.service());
         let named = containerd::name(&bundle);
