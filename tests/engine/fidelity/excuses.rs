@@ -81,8 +81,13 @@ pub(crate) const EXCUSES: &[Excuse] = &[
     },
     Excuse {
         facts: &["leads_its_session", "leads_its_group", "session_is_inside", "group_is_inside"],
-        places: &[Podman, Lxc],
+        places: &[Podman, Crun, Lxc],
         why: "cnsenter begins a session, as runc does, so that the caller's terminal is out of reach",
+    },
+    Excuse {
+        facts: &["umask"],
+        places: &[Runc],
+        why: "runc exec leaves out the mask that the container's own programs get",
     },
     Excuse {
         facts: &["environment", "environment.order"],
