@@ -91,7 +91,8 @@ fn a_new_size_arrives() -> Result<()> {
 fn the_callers_terminal_is_raw_meanwhile_and_as_it_was_afterwards() -> Result<()> {
     let container = running(&[])?;
     // What happens to which process of caller, keeper and program; and the status that the script sees.
-    let ends: [(&str, Option<(usize, Signal)>, &str); 7] = [
+    type Sent = Option<(usize, Signal)>;
+    let ends: [(&str, Sent, &str); 7] = [
         ("echo ready; sleep 1; exit 3", None, "3"),
         ("echo ready; exec sleep 1000", Some((2, Signal::KILL)), "137"),
         ("echo ready; exec sleep 1000", Some((1, Signal::KILL)), "137"),
