@@ -89,7 +89,11 @@ fn compare(how: &str, container: &Container, theirs: &[&str], ours: &[&str]) -> 
         Ok(found) => found,
         Err(error) => return Ok(Some(format!("{how}:\n  {error:#}"))),
     };
-    let place = if theirs.contains(&"--user") { Place::DockerUser } else { Place::Docker };
+    let place = match () {
+        () if container.inspect("{{.HostConfig.PidMode}}")? == "host" => Place::DockerHostProcesses,
+        () if theirs.contains(&"--user") => Place::DockerUser,
+        () => Place::Docker,
+    };
     let differences = unexcused(place, &expected, &found);
     Ok((!differences.is_empty()).then(|| format!("{how}:\n{}", differences.join("\n"))))
 }
@@ -109,7 +113,8 @@ fn docker_exec_is_like_itself_and_nsenter_is_not_like_it() -> Result<()> {
     let container = container(&options)?;
     let first = by_docker(&container, &[])?;
     let again = by_docker(&container, &[])?;
-    assert_eq!(first.differences(&again), [], "docker exec twice");
+    // Not even that of itself is always the same: runc's own limit races that of the program.
+    assert_eq!(unexcused(Place::Docker, &first, &again), [""; 0], "docker exec twice");
     assert!(first.names().count() >= 120, "{}", first.names().count());
 
     let pid = container.pid()?.to_string();

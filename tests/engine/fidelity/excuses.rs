@@ -7,6 +7,8 @@ pub(crate) enum Place {
     Docker,
     /// Docker, as another user than the container's.
     DockerUser,
+    /// Docker, where the container has the host's processes.
+    DockerHostProcesses,
     /// Docker, with a terminal.
     DockerTerminal,
     /// Docker, where the container was paused in the meantime.
@@ -18,10 +20,13 @@ pub(crate) enum Place {
     Lxc,
 }
 
-use Place::{Containerd, Crun, Docker, DockerPaused, DockerTerminal, DockerUser, Lxc, Podman, Runc};
+use Place::{
+    Containerd, Crun, Docker, DockerHostProcesses, DockerPaused, DockerTerminal, DockerUser, Lxc, Podman, Runc,
+};
 
-const EVERYWHERE: &[Place] = &[Docker, DockerUser, DockerTerminal, DockerPaused, Podman, Runc, Crun, Containerd, Lxc];
-const BY_RUNC: &[Place] = &[Docker, DockerUser, DockerTerminal, DockerPaused, Runc, Containerd];
+const EVERYWHERE: &[Place] =
+    &[Docker, DockerUser, DockerHostProcesses, DockerTerminal, DockerPaused, Podman, Runc, Crun, Containerd, Lxc];
+const BY_RUNC: &[Place] = &[Docker, DockerUser, DockerHostProcesses, DockerTerminal, DockerPaused, Runc, Containerd];
 
 /// Facts that may differ, where, and why.
 pub(crate) struct Excuse {
@@ -48,21 +53,25 @@ pub(crate) const EXCUSES: &[Excuse] = &[
     },
     Excuse {
         facts: &["keyring.session", "keyring.serial"],
-        places: EVERYWHERE,
-        why: "a fresh keyring for each program: runc finds the container's by its name, and any container without a filter \
-              can make one of that name; crun and LXC leave the caller's",
+        places: &[Podman, Crun, Lxc],
+        why: "crun and LXC leave the program the caller's keyring",
     },
     Excuse {
         facts: &["limit.nofile"],
         places: BY_RUNC,
-        why: "runc 1.1 is a Go program, which raises its own soft limit to the hard one, and hands that on; cnsenter gives \
-              what was asked for",
+        why: "runc 1.1 raises its own soft limit to the hard one, as Go programs do, and hands that on, mostly; cnsenter \
+              gives what was asked for",
     },
     Excuse {
         facts: &["dumpable"],
         places: &[DockerUser],
         why: "root in a container of another user gets its capabilities by execve from docker exec, and its process belongs \
               to nobody for that; cnsenter gives them before",
+    },
+    Excuse {
+        facts: &["parent", "leads_its_group", "leads_its_session"],
+        places: &[DockerHostProcesses],
+        why: "no pid namespace is entered, and so nothing is forked: the program is the process that the caller started",
     },
     Excuse {
         facts: &["terminal.size"],
@@ -96,6 +105,12 @@ pub(crate) const EXCUSES: &[Excuse] = &[
               does not see the container's files; lxc-attach leaves out HOME",
     },
     Excuse {
+        facts: &["groups", "stdout.owner", "stderr.owner"],
+        places: &[Podman],
+        why: "of a user's groups podman exec leaves out the first, which the container's first process has among the others, and \
+              gives pipes to it",
+    },
+    Excuse {
         facts: &["descriptors", "stdout.owner", "stderr.owner"],
         places: &[Lxc],
         why: "lxc-attach hands on what the caller has open, and makes its pipes executable",
@@ -127,6 +142,7 @@ impl Place {
         match self {
             Docker => "docker exec",
             DockerUser => "docker exec --user",
+            DockerHostProcesses => "docker exec, with --pid host",
             DockerTerminal => "docker exec -t",
             DockerPaused => "docker exec, before it was paused",
             Podman => "podman exec",

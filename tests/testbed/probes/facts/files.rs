@@ -28,6 +28,8 @@ pub(crate) fn descriptors(facts: &mut Facts) {
 fn kind(fd: i32) -> String {
     const F_GETFL: i32 = 3;
     const O_LARGEFILE: i32 = 0o100_000;
+    // Not of the open file, which execve keeps, but of the number that it once had; newer kernels show it.
+    const O_CLOEXEC: i32 = 0o2_000_000;
     let Ok(file) = std::fs::metadata(format!("/proc/self/fd/{fd}")) else { return "closed".to_owned() };
     let of = file.file_type();
     let device = file.rdev();
@@ -40,7 +42,7 @@ fn kind(fd: i32) -> String {
         () => "something else".to_owned(),
     };
     // SAFETY: the command takes no pointer.
-    let flags = unsafe { fcntl(fd, F_GETFL) } & !O_LARGEFILE;
+    let flags = unsafe { fcntl(fd, F_GETFL) } & !(O_LARGEFILE | O_CLOEXEC);
     format!("{kind}, flags {flags:#o}")
 }
 
