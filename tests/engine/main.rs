@@ -9,6 +9,7 @@ mod deceit;
 mod defects;
 mod escape;
 mod fidelity;
+mod identity;
 mod lxc;
 mod nspawn;
 mod oci;

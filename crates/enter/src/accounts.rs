@@ -281,12 +281,12 @@ mod tests {
         let large = vec![b'\n'; LARGEST as usize + 1];
         let too_large = Root::new("large", Some(&large), Some(&large));
         assert_eq!(too_large.look_up("1000", &[]), Ok((1000, 0, vec![0])));
-        let error = "cannot read /etc/passwd of the container: File too large";
+        let error = "cannot read /etc/passwd of the container: it is too large";
         assert_eq!(too_large.look_up("app", &[]), Err(error.into()));
 
         let folder = Root::new("folder", Some(USERS), None);
         fs::create_dir(folder.0.join("etc/group")).unwrap();
-        let error = "cannot read /etc/group of the container: Invalid argument";
+        let error = "cannot read /etc/group of the container: it is no regular file";
         assert_eq!(folder.look_up("app", &[]), Err(error.into()));
         assert_eq!(folder.look_up("app:5", &[]), Ok((1000, 5, vec![5])));
     }

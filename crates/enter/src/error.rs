@@ -148,7 +148,7 @@ pub enum Error {
     #[error("{0} is no user or group: they go from 0 to 2147483647")]
     IdOutOfRange(i64),
     /// A file of the container that is not what it should be, or that leads out of it.
-    #[error("cannot read {} of the container: {}", .path.display(), .errno.desc())]
+    #[error("cannot read {} of the container: {}", .path.display(), unfit(*.errno))]
     InContainer {
         /// The file, as the container sees it.
         path: PathBuf,
@@ -243,6 +243,16 @@ impl Error {
             | Self::CannotExecute { errno, .. } => Some(*errno),
             _ => None,
         }
+    }
+}
+
+/// Why a file of a container is not read.
+fn unfit(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EINVAL => "it is no regular file",
+        Errno::EFBIG => "it is too large",
+        Errno::ELOOP => "its links lead nowhere, or through /proc",
+        other => other.desc(),
     }
 }
 
