@@ -21,9 +21,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use testbed::{Container, Scratch, image, output};
 
 use crate::run;
+
+/// The longest that anything may take on a machine with much else to do.
+const LIMIT: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
 /// The three containers: what the kernel lets a container's process do to a newcomer depends on these.
 pub(crate) const KINDS: [Kind; 3] = [
@@ -141,6 +145,25 @@ fn container_of(kind: &Kind, options: &[&str], command: &[&str]) -> Result<Conta
     Container::run(image::busybox()?, &all, command)
 }
 
+/// Has a container do something to itself, also where its files keep `docker exec` from working.
+fn inside(container: &Container, script: &str) -> Result<String> {
+    let pid = container.pid()?.to_string();
+    // As the first process there could: what it may do is what its container may.
+    let script = format!("PATH=/bin:/sbin:/usr/bin:/usr/sbin; {script}");
+    output::stdout(Command::new("timeout").args([
+        "30",
+        "nsenter",
+        "-m",
+        "-p",
+        "-t",
+        &pid,
+        "/bin/busybox",
+        "sh",
+        "-c",
+        &script,
+    ]))
+}
+
 /// The hostile program, inside.
 const ATTACK: &str = "/attack/attack";
 
@@ -219,6 +242,9 @@ impl Watcher {
         let mut line = String::new();
         while !line.starts_with(beginning) {
             line.clear();
+            let mut there = [PollFd::new(self.output.get_ref(), PollFlags::IN)];
+            let is_there = !self.output.buffer().is_empty() || poll(&mut there, Some(&LIMIT))? > 0;
+            ensure!(is_there, "the watcher never says {beginning:?}, but got {:?}", self.got);
             ensure!(self.output.read_line(&mut line)? > 0, "the watcher did not live to say {beginning:?}");
             self.got.0.extend(line.strip_prefix("got ").map(|line| line.trim_end().to_owned()));
         }

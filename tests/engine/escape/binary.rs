@@ -30,7 +30,7 @@ fn who_holds_the_newcomers_binary_cannot_write_to_it() -> Result<()> {
 
         for greeting in ["overwrite", "step"] {
             let mut watcher = Watcher::start(&container, &host, Some(greeting))?;
-            for words in [&["-m", "-p"][..], &["-a"], &[], &["-m"]] {
+            for words in [&["-m", "-p"][..], &["-a"], &[]] {
                 let words = [words, &[container.name(), "/bin/busybox", "cat"]].concat();
                 pass_by(&mut watcher, host.cnsenter([]).args(&words))?;
             }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use testbed::{Output, Scratch, output, peers};
 
-use super::{Host, container, in_each};
+use super::{Host, container, in_each, inside};
 
 /// Long enough for a busy machine, and shorter than for ever.
 const LIMIT: &str = "30";
@@ -65,13 +65,13 @@ fn users_are_the_containers_own_or_nobodys() -> Result<()> {
 fn nothing_of_the_containers_hangs_or_fills_those_who_enter() -> Result<()> {
     let host = Host::new()?;
     let lies = [
-        "rm -f $0; mkfifo $0",
-        "rm -f $0; mkdir $0",
-        "rm -f $0; mknod $0 c 1 5",
-        "rm -f $0; truncate -s 1T $0",
-        "rm -f $0; ln -s $0 $0",
-        "rm -f $0; ln -s /proc/self/mem $0",
-        "rm -f $0; yes app:x:1000:1000::/:/bin/sh | head -c 30000000 >$0",
+        "mkfifo $0",
+        "mkdir $0",
+        "mknod $0 c 1 5",
+        "truncate -s 1T $0",
+        "ln -s $0 $0",
+        "ln -s /proc/self/mem $0",
+        "yes app:x:1000:1000::/:/bin/sh | head -c 30000000 >$0",
         "printf 'root:x:0:0\\nroot:x:99999999999:-1:::\\n\\0\\377:::::::\\n' >$0",
         ": >$0",
     ];
@@ -84,7 +84,7 @@ fn nothing_of_the_containers_hangs_or_fills_those_who_enter() -> Result<()> {
                 if !may {
                     continue;
                 }
-                container.exec(&[], &["sh", "-ec", &lie.replace("; ln -s $0", "; ln -s \"$0\""), file])?;
+                inside(&container, &format!("rm -rf {file}; {}", lie.replace("$0", file)))?;
                 if lie.contains("mkfifo") {
                     // The control: a plain open waits for a writer who never comes. Below, one second is not for ever.
                     let path = format!("/proc/{pid}/root{file}");
@@ -102,7 +102,7 @@ fn nothing_of_the_containers_hangs_or_fills_those_who_enter() -> Result<()> {
                 let output = bounded(&host.cnsenter([container.name()]))?;
                 ensure!(output.success(), "{lie}, a shell: {output:?}");
             }
-            container.exec(&[], &["sh", "-c", "rm -rf $0; printf 'app:x:1000:1000::/:/bin/sh\\n' >$0", file])?;
+            inside(&container, &format!("rm -rf {file}; echo 'app:x:1000:1000::/:/bin/sh' >{file}"))?;
         }
         Ok(())
     })
@@ -149,10 +149,19 @@ fn no_library_of_the_containers_is_loaded() -> Result<()> {
     })
 }
 
-/// What may be opened between joining and the program: of the container's own, its users and groups and its folder; the rest
-/// are files that the program's shape needs.
-const DECLARED: [&str; 6] =
-    ["\"etc/passwd\"", "\"etc/group\"", "\"/\"", "\"/dev/ptmx\"", "\"/dev/pts/ptmx\"", "\"/dev/tty\""];
+/// What may be opened between joining and the program, each with openat2(2) beneath the container's root or checked to be
+/// what its name says: users and groups, the working directory, a new terminal, and procfs to open again what is held.
+const DECLARED: [&str; 9] = [
+    "/etc/passwd",
+    "/etc/group",
+    "/",
+    "/tmp",
+    "/dev/ptmx",
+    "/dev/pts/ptmx",
+    "/dev/tty",
+    "/proc/self/fd",
+    "/proc/thread-self/fd",
+];
 
 #[test]
 fn between_joining_and_the_program_nothing_undeclared_is_opened() -> Result<()> {
@@ -172,9 +181,7 @@ fn between_joining_and_the_program_nothing_undeclared_is_opened() -> Result<()> 
             let before: Vec<_> = joined.iter().take_while(|line| !line.contains(" execve(")).collect();
             ensure!(!before.is_empty() && before.len() < joined.len(), "{words:?}: the trace shows nothing: {text}");
             let paths = before.iter().filter(|line| line.contains("open") || line.contains("connect("));
-            // What is opened beneath a descriptor of the host's /proc, taken before, is not the container's.
-            let undeclared = |line: &&&&str| !DECLARED.iter().any(|path| line.contains(path)) && !is_of_host(line);
-            let undeclared: Vec<_> = paths.filter(undeclared).collect();
+            let undeclared: Vec<_> = paths.filter(|line| !is_declared(line)).collect();
             ensure!(undeclared.is_empty(), "{words:?}: {undeclared:#?}");
             ensure!(!before.iter().any(|line| line.contains("PROT_EXEC")), "{words:?}: code is mapped: {before:#?}");
         }
@@ -182,12 +189,10 @@ fn between_joining_and_the_program_nothing_undeclared_is_opened() -> Result<()> 
     })
 }
 
-/// Whether a relative path is opened beneath a descriptor, which was opened before joining.
-fn is_of_host(line: &str) -> bool {
-    let arguments = line.split_once('(').map_or("", |(_, rest)| rest);
-    let beneath = arguments.split(", ").next().is_some_and(|first| first.parse::<u32>().is_ok());
-    beneath
-        && arguments
-            .split_once('"')
-            .is_some_and(|(_, path)| path.starts_with("self/") || path.starts_with("thread-self/"))
+fn is_declared(line: &str) -> bool {
+    let path = line.split('"').nth(1).unwrap_or_default();
+    // A number beneath /proc/self/fd, and what lies beneath a handle of the host's /proc from before.
+    let is_number = !path.is_empty() && path.bytes().all(|byte| byte.is_ascii_digit());
+    let is_of_host = path.starts_with("self/") || path.starts_with("thread-self/");
+    DECLARED.contains(&path) || DECLARED.contains(&format!("/{path}").as_str()) || is_number || is_of_host
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use testbed::{Container, output};
 
-use super::{Host, KINDS, container};
+use super::{Host, KINDS, container, inside};
 use crate::spellings::sides::children;
 
 /// A folder in the place of /proc, with what a joiner could read or write.
@@ -27,9 +27,7 @@ fn hostile(fake: &str) -> Result<Container> {
 }
 
 fn written(container: &Container) -> Result<String> {
-    let pid = container.pid()?.to_string();
-    let find = "find /proc/self /proc/thread-self /proc/1 /fake -type f -exec cat {} + 2>/dev/null | sort -u; :";
-    output::stdout(std::process::Command::new("nsenter").args(["-m", "-t", &pid, "sh", "-c", find]))
+    inside(container, "find /proc/self /proc/thread-self /proc/1 /fake -type f -exec cat {} + 2>/dev/null | sort -u; :")
 }
 
 #[test]
@@ -43,7 +41,7 @@ fn what_is_told_to_the_kernel_is_told_to_the_kernel() -> Result<()> {
             let write = "echo 500 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj";
             let control = output::run(&mut host.nsenter(["-m", "-p", "-t", &pid, "sh", "-c", write]))?;
             ensure!(control.stdout == "500\n" && written(&container)?.contains("500"), "it withstands: {control:?}");
-            container.exec(&[], &["sh", "-c", "echo deny >/proc/self/oom_score_adj"])?;
+            inside(&container, "echo deny >/proc/self/oom_score_adj")?;
         }
         let mut command = host.cnsenter([container.name(), "sh", "-c", "echo ready; exec cat"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
