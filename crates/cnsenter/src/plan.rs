@@ -110,6 +110,7 @@ pub(crate) fn plan(
         no_fork: args.no_fork,
         view: view(args, resolved),
         identity: None,
+        apart: args.runs_theirs(),
         // By a file or without one: it is the container that was named whose processes see the tool.
         refuse_tracers: resolved.container().is_some()
             && args.names(Namespace::Pid)

@@ -109,6 +109,13 @@ fn tell<E: std::fmt::Display>(what: &str, done: Result<(), E>) {
     }
 }
 
+/// For a program of the container's that has no identity of it: the caller's keys and memory stay behind.
+pub(crate) fn stand_apart() -> Result<(), Error> {
+    leave_the_keyring(None)?;
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none).map_err(Error::system("cannot forbid core dumps"))
+}
+
 /// The keys of the caller's session are none of the container's.
 fn leave_the_keyring(name: Option<&CStr>) -> Result<(), Error> {
     let joined = match own::join_session_keyring(name) {

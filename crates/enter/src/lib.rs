@@ -151,7 +151,12 @@ impl Newcomer {
         match &identity {
             Some(identity) => confine::apply(identity, plan, &opened)?,
             None if plan.identity.is_some() => return Err(Error::NoTarget("an identity")),
-            None => credentials::apply(plan, &opened)?,
+            None => {
+                if plan.apart {
+                    confine::stand_apart()?;
+                }
+                credentials::apply(plan, &opened)?;
+            }
         }
         let home = match &identity {
             Some(identity) => Some(identity.home.clone()),

@@ -32,6 +32,9 @@ pub struct Plan {
     pub view: Option<View>,
     /// The container's own user, rights, limits and cgroups, where its programs run as it would run them.
     pub identity: Option<Identity>,
+    /// The program is one of the container's, though it has no identity of it: nothing of the caller's is to be found in
+    /// its session keyring, or in a core that it leaves.
+    pub apart: bool,
     /// Refuse a target whose processes may trace the program: a tool of the host's among them is a way out to the host.
     pub refuse_tracers: bool,
     /// How the program's terminal and streams are handed on.
