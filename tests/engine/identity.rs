@@ -117,6 +117,8 @@ fn who_is_not_there_is_nobody() -> Result<()> {
         let ours = run(["--as", word, container.name(), "id"])?;
         ensure!(ours.code == Some(OWN) && ours.stderr.contains(message) && ours.stdout.is_empty(), "{word}: {ours:?}");
     }
+    let hint = run(["--as", "nope", container.name(), "id"])?.stderr;
+    ensure!(hint.contains("cat /etc/passwd shows who there is"), "{hint}");
     for word in ["nope", "app:nope", "3000000000"] {
         ensure!(container.exec(&["--user", word], &["id"]).is_err(), "docker exec --user {word}");
     }
@@ -246,6 +248,7 @@ fn what_the_caller_cannot_give_is_named() -> Result<()> {
         let mut command = on_default_engine(Command::new(caller[0]));
         let ours = output::run(command.args(&caller[1..]).args(program))?;
         ensure!(ours.code == Some(OWN) && ours.stderr.contains(message) && ours.stdout.is_empty(), "{ours:?}");
+        ensure!(ours.stderr.contains("hint: --raw"), "{ours:?}");
     }
     Ok(())
 }

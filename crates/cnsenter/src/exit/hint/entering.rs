@@ -78,6 +78,16 @@ pub(super) fn not_entered(
         EnterError::Show { .. } | EnterError::Private(_) => {
             "--raw joins all the same, and shows the host's names, /sys and /proc in there".to_owned()
         }
+        EnterError::NoAccount { kind, path, .. } => match container {
+            Some(container) => {
+                format!("cnsenter {} cat {path} shows who there is; a number needs no {kind} there", container.name)
+            }
+            None => format!("a number needs no {kind} there"),
+        },
+        EnterError::InContainer { .. } => "--as UID:GID needs none of its files".to_owned(),
+        EnterError::CannotGive { .. } | EnterError::Lacking(_) => {
+            "--raw enters with what the caller has, and none of the container's confinement".to_owned()
+        }
         EnterError::NoProc => "mount -t proc proc /proc".to_owned(),
         EnterError::PidNamespaceEnded => "nothing was entered; a container that was restarted has a new one".to_owned(),
         EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => sealed(),
