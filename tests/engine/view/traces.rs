@@ -37,17 +37,19 @@ fn mounts_arrive_from_the_host_and_none_goes_back() -> Result<()> {
     let web = idle(&[])?;
     let script = "\
         mount --make-rshared /; mkdir $S/all; mount -t tmpfs all $S/all; cd $S/all; mkdir later inner; mkfifo ready go\n\
-        cut -d' ' -f3- /proc/self/mountinfo | sort > $S/before\n\
+        mounts() { grep -v -e docker -e containerd -e /containers/ /proc/self/mountinfo; }; mounts > $S/before\n\
+        ready() { timeout 30 cat ready > $S/said; }\n\
+        go() { timeout 30 sh -c 'echo > go'; }\n\
         c --net --uts $C sh -euc '\n\
             echo > ready; read line < go; cat later/file\n\
             mount -t tmpfs inner inner; echo leak > inner/file; mount -t tmpfs over /sys/kernel; umount /etc/hosts\n\
             echo > ready; read line < go' &\n\
-        read line < ready\n\
-        cut -d' ' -f3- /proc/self/mountinfo | sort | cmp - $S/before\n\
-        mount -t tmpfs later later; echo arrived > later/file; echo > go\n\
-        read line < ready; ls inner; umount later\n\
-        cut -d' ' -f3- /proc/self/mountinfo | sort | cmp - $S/before\n\
-        echo > go; wait $!";
+        trap 'kill $! 2> /dev/null || :' EXIT\n\
+        ready; mounts | cmp - $S/before\n\
+        mount -t tmpfs later later; echo arrived > later/file; go\n\
+        ready; ls inner; umount later\n\
+        mounts | cmp - $S/before\n\
+        go; wait $!";
     assert_eq!(quiet_on_host(&web, script)?, "arrived");
     Ok(())
 }
