@@ -184,6 +184,6 @@ run in the same container by `docker exec` and by each of these, without a termi
 const EXCUSED: &str = "\
 ## What may differ, and why
 
-All else is demanded by `tests/engine/fidelity`, for some sixty kinds of containers and ways in, with a terminal and without:
+All else is demanded by `tests/engine/fidelity`, for more than seventy kinds of containers and ways in, some with a terminal:
 `docker exec`, `podman exec`, `runc exec`, `crun exec`, `ctr tasks exec`, `lxc-attach`.
 ";

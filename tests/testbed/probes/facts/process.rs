@@ -36,7 +36,6 @@ pub(crate) fn all(facts: &mut Facts) {
     facts.add("personality", if persona < 0 { kernel::name(kernel::errno()) } else { format!("{persona:#x}") });
     for (name, line) in [
         ("signals.blocked", "SigBlk"),
-        ("signals.ignored", "SigIgn"),
         ("signals.caught", "SigCgt"),
         ("signals.pending", "SigPnd"),
         ("threads", "Threads"),
@@ -44,6 +43,10 @@ pub(crate) fn all(facts: &mut Facts) {
     ] {
         facts.add(name, status(line));
     }
+    // 32 and 33 are the C library's own, which leaves them ignored in what posix_spawn(3) starts.
+    const INTERNAL: u64 = 0x1_8000_0000;
+    let ignored = u64::from_str_radix(&status("SigIgn"), 16).unwrap_or(u64::MAX);
+    facts.add("signals.ignored", format!("{:016x}", ignored & !INTERNAL));
     // SAFETY: 0 is this process.
     let (own, parent, group, session) = unsafe { (getpid(), getppid(), getpgid(0), getsid(0)) };
     facts.add("parent", parent);
