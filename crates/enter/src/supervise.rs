@@ -136,11 +136,11 @@ pub(crate) fn fork(parent: Parent, session: Session) -> Result<Leash, Error> {
     fork_by(parent, session, None, sys::fork)
 }
 
-/// Forks, with whatever system call does it. `report` is where a setter says whom it has made.
+/// Forks, with whatever system call does it. `setting` is for the keeper of a setter.
 fn fork_by(
     parent: Parent,
     session: Session,
-    report: Option<OwnedFd>,
+    setting: Option<Setting<'_>>,
     forks: impl FnOnce() -> Result<Option<Pid>, Errno>,
 ) -> Result<Leash, Error> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
@@ -169,10 +169,10 @@ fn fork_by(
             }
             drop(line);
             let _ = rustix::io::write(&end, &[0]);
-            Err(attend::attend(child, parent, session, &watched, end, report)?)
+            Err(attend::attend(child, parent, session, &watched, end, setting)?)
         }
         None => {
-            drop((end, parent, report));
+            drop((end, parent, setting));
             if rustix::io::read(&line, &mut [0; 1]) != Ok(1) {
                 std::process::exit(LOST);
             }
@@ -194,15 +194,27 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
 pub(crate) struct Setter {
     leash: Leash,
     report: OwnedFd,
+    /// Whether the keeper moves the program into its cgroups, and not the setter itself.
+    is_outside: bool,
+}
+
+/// What the keeper has to do with a setter.
+#[derive(Debug)]
+struct Setting<'a> {
+    /// Where the setter says whom it has made.
+    report: OwnedFd,
+    /// Into which the program is to be moved, before it may go on.
+    cgroups: Option<&'a Cgroups>,
 }
 
 impl Setter {
-    /// Forks it off the keeper, and returns in it, in the container's cgroups.
+    /// Forks it off the keeper, and returns in it, in the container's cgroups; where these are full, outside of them.
     pub(crate) fn fork(keeper: Leash, session: Session, cgroups: &Cgroups) -> Result<Self, Error> {
         let (read, report) = pipe()?;
+        let is_outside = cgroups.are_full();
         let born_there = Cell::new(false);
         let forks = || match cgroups.v2() {
-            Some(folder) => {
+            Some(folder) if !is_outside => {
                 born_there.set(true);
                 sys::fork_into(folder).or_else(|_| {
                     // Before Linux 5.7, or a cgroup that gets processes by moving only.
@@ -210,14 +222,17 @@ impl Setter {
                     sys::fork()
                 })
             }
-            None => sys::fork(),
+            _ => sys::fork(),
         };
-        let leash = fork_by(Parent::Keeper(keeper), session, Some(read), forks)?;
-        cgroups.join_v1()?;
-        if !born_there.get() {
-            cgroups.join_v2()?;
+        let setting = Setting { report: read, cgroups: is_outside.then_some(cgroups) };
+        let leash = fork_by(Parent::Keeper(keeper), session, Some(setting), forks)?;
+        if !is_outside {
+            cgroups.join_v1()?;
+            if !born_there.get() {
+                cgroups.join_v2()?;
+            }
         }
-        Ok(Self { leash, report })
+        Ok(Self { leash, report, is_outside })
     }
 
     /// Closes what the program is not to be born with: by what is open, who may trace it could get out.
@@ -239,6 +254,9 @@ impl Setter {
             Ok(None) => {
                 signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
                     .map_err(Error::system("cannot release signals"))?;
+                if self.is_outside && rustix::io::read(&self.leash.line, &mut [0; 1]) != Ok(1) {
+                    std::process::exit(LOST);
+                }
                 Ok(self.leash)
             }
             Ok(Some(program)) => {
@@ -247,6 +265,7 @@ impl Setter {
                 std::process::exit(if written == Ok(number.len()) { 0 } else { LOST });
             }
             Err(Errno::ENOMEM) => Err(Error::PidNamespaceEnded),
+            Err(Errno::EAGAIN) => Err(Error::system("a limit forbids another process there")(Errno::EAGAIN)),
             Err(errno) => Err(Error::Filtered { call: "clone", errno }),
         }
     }

@@ -120,7 +120,10 @@ fn ctr_tasks_exec() -> Result<()> {
     {
         let options = [&["--mount", &mount], options].concat();
         let container = containerd::Container::run(containerd::NAMESPACE, &options, &["sleep", "100000"])?;
-        let theirs = container.exec(&[PROBE])?;
+        // ctr may end before it has passed on all that the program wrote.
+        let theirs = wait::until(Duration::from_secs(30), "all that the probe prints", || {
+            container.exec(&[PROBE]).ok().filter(|text| Facts::read(text).is_ok())
+        })?;
         failures.extend(compare(
             Place::Containerd,
             &format!("{options:?}"),

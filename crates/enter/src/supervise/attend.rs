@@ -8,7 +8,8 @@ use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait, waitpid};
 
-use super::{LOST, Leash, Parent, Session};
+use super::{LOST, Leash, Parent, Session, Setting};
+use crate::cgroup::Cgroups;
 use crate::relay::Relay;
 use crate::{Error, sys};
 
@@ -35,7 +36,7 @@ pub(super) fn watched_signals() -> SigSet {
 }
 
 /// A process that waits.
-struct Waiting {
+struct Waiting<'a> {
     /// The one below: the keeper, the setter, then the program.
     child: Pid,
     session: Session,
@@ -47,6 +48,10 @@ struct Waiting {
     above_keeper: bool,
     /// Where the setter says whom it has made, as long as it is the child.
     report: Option<OwnedFd>,
+    /// Those that the program waits to be moved into.
+    cgroups: Option<&'a Cgroups>,
+    /// The other end of the child's leash.
+    end: OwnedFd,
     /// What came in for the program while it was not there yet.
     early: Vec<i32>,
 }
@@ -58,7 +63,7 @@ pub(super) fn attend(
     session: Session,
     watched: &SigSet,
     end: OwnedFd,
-    report: Option<OwnedFd>,
+    setting: Option<Setting<'_>>,
 ) -> Result<Error, Error> {
     let signals =
         SignalFd::with_flags(watched, SfdFlags::SFD_CLOEXEC).map_err(Error::system("cannot watch for signals"))?;
@@ -66,8 +71,10 @@ pub(super) fn attend(
         Parent::Caller { relay, above_keeper } => (None, relay, above_keeper),
         Parent::Keeper(leash) => (Some(leash), None, false),
     };
-    let mut waiting = Waiting { child, session, above, relay, above_keeper, report, early: Vec::new() };
-    waiting.keep_only(&signals, &end);
+    let (report, cgroups) = setting.map(|setting| (setting.report, setting.cgroups)).unzip();
+    let (cgroups, early) = (cgroups.flatten(), Vec::new());
+    let mut waiting = Waiting { child, session, above, relay, above_keeper, report, cgroups, end, early };
+    waiting.keep_only(&signals);
     loop {
         if let Some(relay) = &mut waiting.relay {
             relay.serve_until(signals.as_fd());
@@ -85,14 +92,15 @@ pub(super) fn attend(
     }
 }
 
-impl Waiting {
+impl Waiting<'_> {
     /// While the program runs, its parents hold no descriptor that was opened for joining, or inherited.
-    fn keep_only(&self, signals: &SignalFd, end: &OwnedFd) {
+    fn keep_only(&self, signals: &SignalFd) {
         let caller = self.above.as_ref().and_then(|leash| leash.caller.as_ref());
-        let ours = [Some(end), caller, self.report.as_ref()];
+        let ours = [Some(&self.end), caller, self.report.as_ref()];
         let mut kept: Vec<_> = ours.into_iter().flatten().map(AsRawFd::as_raw_fd).collect();
         kept.push(signals.as_fd().as_raw_fd());
         kept.extend(self.relay.iter().flat_map(Relay::descriptors));
+        kept.extend(self.cgroups.iter().flat_map(|cgroups| cgroups.descriptors()));
         kept.sort_unstable();
         // Their owners lie in frames that are never returned to, but to report an error: this process waits, then exits.
         sys::close_all_but(&kept);
@@ -159,10 +167,7 @@ impl Waiting {
         if ended {
             if self.report.is_some() {
                 match self.program() {
-                    Some(program) => {
-                        self.succeed(program, status);
-                        return None;
-                    }
+                    Some(program) => return self.succeed(program, status, signals).err(),
                     // Where the filter kills in place of refusing.
                     None if status.terminating_signal() == Some(libc::SIGSYS) => {
                         return Some(Error::Filtered {
@@ -195,9 +200,15 @@ impl Waiting {
     }
 
     /// The program takes the setter's place.
-    fn succeed(&mut self, program: Pid, setter: WaitStatus) {
+    fn succeed(&mut self, program: Pid, setter: WaitStatus, signals: &SignalFd) -> Result<(), Error> {
         self.child = program;
         self.report = None;
+        if let Some(cgroups) = self.cgroups.take() {
+            // It waits for a word, and ends without one.
+            cgroups.move_pid(program)?;
+            let _ = rustix::io::write(&self.end, &[0]);
+            self.keep_only(signals);
+        }
         // The setter minded none of them, or they were late, or it was killed by the last.
         for number in std::mem::take(&mut self.early) {
             self.send(number);
@@ -205,6 +216,7 @@ impl Waiting {
         if let Some(number) = setter.terminating_signal() {
             sys::kill(program, number);
         }
+        Ok(())
     }
 
     /// Stops this process, the caller's, until a shell lets it go on, and the program with it.
