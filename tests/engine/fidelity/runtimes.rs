@@ -1,6 +1,5 @@
 //! The other runtimes' own ways in: `podman exec`, `runc exec`, `crun exec`, `ctr tasks exec`, `lxc-attach`.
 
-
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testbed::oci::Runtime;

@@ -153,6 +153,8 @@ fn watch(secret: &str, greeting: Greeting, copies: HashSet<(u64, u64)>) {
                     }
                 }
                 Greeting::Signal(signal) if is_new => send(pid, signal),
+                // To trace it now would swallow the signal.
+                Greeting::Signal(_) => {}
                 _ => watch.look(pid),
             }
             if is_new {
