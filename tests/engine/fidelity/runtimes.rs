@@ -1,10 +1,12 @@
 //! The other runtimes' own ways in: `podman exec`, `runc exec`, `crun exec`, `ctr tasks exec`, `lxc-attach`.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testbed::oci::Runtime;
 use testbed::probe::{self, Facts};
-use testbed::{containerd, lxc, oci, podman};
+use testbed::{containerd, lxc, oci, podman, wait};
 
 use super::excuses::Place;
 use super::{PROBE, by_us, unexcused, volume};
