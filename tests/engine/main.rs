@@ -2,6 +2,7 @@
 //! Needs root and what `cargo xtask engine up` brings; without them it fails. What needs neither belongs in
 //! `tests/cli`.
 
+mod calls;
 mod compose;
 mod containerd;
 mod daemon;
