@@ -268,3 +268,34 @@ fn whoever_is_killed_takes_the_others_along() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_container_that_may_have_no_more_processes_is_entered() -> Result<()> {
+    let full = "sleep 100000 & sleep 100000 & exec sleep 100000";
+    let container = Container::run(image::busybox()?, &["--pids-limit", "3"], &["sh", "-c", full])?;
+    wait::until(LIMIT, "three processes", || (container.docker(&["top"]).ok()?.lines().count() == 4).then_some(()))?;
+    // The control: it is full, so that nothing more can be made from within.
+    let within = "while read -r line; do echo \"$line\"; done </proc/self/cgroup; (true)";
+    let found = run::run([container.name(), "sh", "-c", within])?;
+    ensure!(found.stderr.contains("fork"), "{found:?}");
+    let pids =
+        found.stdout.lines().find(|line| line.contains("pids") || line.starts_with("0::")).context("a cgroup")?;
+    ensure!(pids.contains(container.id()), "{found:?}");
+    Ok(())
+}
+
+#[test]
+fn a_filter_that_lets_nobody_be_made_is_said() -> Result<()> {
+    let folder = Scratch::new()?;
+    let profile = folder.path().join("profile.json");
+    for action in ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] {
+        let rule = format!(r#"{{"names":["clone","clone3","fork","vfork"],"action":"{action}"}}"#);
+        fs::write(&profile, format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{rule}]}}"#))?;
+        let container = running(&["--security-opt", &format!("seccomp={}", profile.display())])?;
+        let found = run::run([container.name(), "true"])?;
+        ensure!(found.code == Some(run::OWN), "{action}: {found:?}");
+        ensure!(found.stderr.starts_with("cnsenter: the container's seccomp filter forbids"), "{action}: {found:?}");
+        ensure!(run::run(["--privileged", container.name(), "true"])?.success());
+    }
+    Ok(())
+}

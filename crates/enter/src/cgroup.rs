@@ -38,8 +38,6 @@ struct V1 {
     tasks: OwnedFd,
     folder: PathBuf,
     required: bool,
-    /// Whether its processes are counted.
-    counts: bool,
 }
 
 /// A cgroup of v2.
@@ -108,7 +106,7 @@ impl Cgroups {
             false if place.is_v2() => self.v2 = Some(V2 { directory: file, folder }),
             false => {
                 let required = REQUIRED.iter().any(|controller| place.has(controller));
-                self.v1.push(V1 { tasks: file, folder, required, counts: place.has("pids") });
+                self.v1.push(V1 { tasks: file, folder, required });
             }
         }
         Some(())
@@ -142,19 +140,7 @@ impl Cgroups {
         self.write_v2(b"0")
     }
 
-    /// Whether a limit forbids what makes the program and the program itself to be made in them, one by the other. What
-    /// is moved there is not forbidden.
-    pub(crate) fn are_full(&self) -> bool {
-        let folders =
-            self.v1.iter().filter(|v1| v1.counts).map(|v1| &v1.folder).chain(self.v2.iter().map(|v2| &v2.folder));
-        folders.flat_map(|folder| folder.ancestors()).any(|folder| {
-            let number = |file| fs::read_to_string(folder.join(file)).ok()?.trim_end().parse::<u64>().ok();
-            // `max` is no number, and a root has no such file.
-            number("pids.max").is_some_and(|most| number("pids.current").is_some_and(|now| now + 2 > most))
-        })
-    }
-
-    /// Moves another process, of one thread, into all of them.
+    /// Moves another process, of one thread, into all of them: it may be made where a limit forbids new ones inside.
     pub(crate) fn move_pid(&self, pid: rustix::process::Pid) -> Result<(), Error> {
         let pid = pid.as_raw_nonzero().to_string();
         self.write_v1(pid.as_bytes())?;

@@ -110,6 +110,13 @@ impl Leash {
         Ok(())
     }
 
+    /// Waits for the parent's word.
+    fn wait(&self) {
+        if rustix::io::read(&self.line, &mut [0; 1]) != Ok(1) {
+            std::process::exit(LOST);
+        }
+    }
+
     /// The last step of a program before it is one.
     pub(crate) fn begin(&self) -> Result<(), Error> {
         self.session.begin()?;
@@ -133,16 +140,27 @@ pub(crate) enum Parent {
 
 /// Forks, and returns in the child only, tied to the parent by the leash. The parent waits, and ends as the child does.
 pub(crate) fn fork(parent: Parent, session: Session) -> Result<Leash, Error> {
-    fork_by(parent, session, None, sys::fork)
+    match fork_by(parent, session, None, sys::fork)? {
+        Forked::Child(leash) => Ok(leash),
+        Forked::AtLimit(_) => Err(Error::system("cannot fork")(Errno::EAGAIN)),
+    }
 }
 
-/// Forks, with whatever system call does it. `setting` is for the keeper of a setter.
+/// How a fork returns.
+enum Forked {
+    /// In the child.
+    Child(Leash),
+    /// In the keeper, on its own leash: the container has as many processes as it may have.
+    AtLimit(Leash),
+}
+
+/// Forks, with whatever system call does it. `setter` is what the keeper needs to make a program through one.
 fn fork_by(
     parent: Parent,
     session: Session,
-    setting: Option<Setting<'_>>,
+    setter: Option<attend::Making<'_>>,
     forks: impl FnOnce() -> Result<Option<Pid>, Errno>,
-) -> Result<Leash, Error> {
+) -> Result<Forked, Error> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: no handler is installed, a disposition that the caller may have left at "ignore" becomes the default one:
     // children that are ignored cannot be waited for.
@@ -152,6 +170,10 @@ fn fork_by(
     let watched = attend::watched_signals();
     signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut before))
         .map_err(Error::system("cannot hold signals"))?;
+    let release = || {
+        signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
+            .map_err(Error::system("cannot release signals"))
+    };
     let (line, end) = pipe()?;
     let is_caller = matches!(parent, Parent::Caller { .. });
     let own = || rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok();
@@ -169,18 +191,17 @@ fn fork_by(
             }
             drop(line);
             let _ = rustix::io::write(&end, &[0]);
-            Err(attend::attend(child, parent, session, &watched, end, setting)?)
+            let leash = attend::attend(child, parent, session, &watched, end, setter)?;
+            release()?;
+            Ok(Forked::AtLimit(leash))
         }
         None => {
-            drop((end, parent, setting));
-            if rustix::io::read(&line, &mut [0; 1]) != Ok(1) {
-                std::process::exit(LOST);
-            }
-            signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
-                .map_err(Error::system("cannot release signals"))?;
+            drop((end, parent, setter));
             let leash = Leash { line, caller, session };
+            leash.wait();
+            release()?;
             leash.tie()?;
-            Ok(leash)
+            Ok(Forked::Child(leash))
         }
     }
 }
@@ -194,45 +215,45 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
 pub(crate) struct Setter {
     leash: Leash,
     report: OwnedFd,
-    /// Whether the keeper moves the program into its cgroups, and not the setter itself.
-    is_outside: bool,
-}
-
-/// What the keeper has to do with a setter.
-#[derive(Debug)]
-struct Setting<'a> {
-    /// Where the setter says whom it has made.
-    report: OwnedFd,
-    /// Into which the program is to be moved, before it may go on.
-    cgroups: Option<&'a Cgroups>,
+    /// Whether it is in the container's cgroups, and the program will be.
+    inside: bool,
 }
 
 impl Setter {
-    /// Forks it off the keeper, and returns in it, in the container's cgroups; where these are full, outside of them.
-    pub(crate) fn fork(keeper: Leash, session: Session, cgroups: &Cgroups) -> Result<Self, Error> {
-        let (read, report) = pipe()?;
-        let is_outside = cgroups.are_full();
-        let born_there = Cell::new(false);
-        let forks = || match cgroups.v2() {
-            Some(folder) if !is_outside => {
-                born_there.set(true);
-                sys::fork_into(folder).or_else(|_| {
-                    // Before Linux 5.7, or a cgroup that gets processes by moving only.
-                    born_there.set(false);
-                    sys::fork()
-                })
-            }
-            _ => sys::fork(),
-        };
-        let setting = Setting { report: read, cgroups: is_outside.then_some(cgroups) };
-        let leash = fork_by(Parent::Keeper(keeper), session, Some(setting), forks)?;
-        if !is_outside {
-            cgroups.join_v1()?;
-            if !born_there.get() {
-                cgroups.join_v2()?;
+    /// Forks it off the keeper, and returns in it, in the container's cgroups. Where these are full (pids.max), it stays
+    /// outside of them at a second try, and the keeper moves the program: that is always allowed.
+    pub(crate) fn fork(mut keeper: Leash, session: Session, cgroups: &Cgroups) -> Result<Self, Error> {
+        for inside in [true, false] {
+            // The keeper reads what is there when the setter has ended, and is a writer itself until then.
+            let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+            let (read, report) = rustix::pipe::pipe_with(flags).map_err(Error::system("cannot make a pipe"))?;
+            let born_there = Cell::new(false);
+            let forks = || match cgroups.v2().filter(|_| inside) {
+                Some(folder) => {
+                    born_there.set(true);
+                    sys::fork_into(folder).or_else(|_| {
+                        // Before Linux 5.7, or a cgroup that is full, or gets processes by moving only.
+                        born_there.set(false);
+                        sys::fork()
+                    })
+                }
+                None => sys::fork(),
+            };
+            let making = attend::Making { report: read, moves: (!inside).then_some(cgroups) };
+            match fork_by(Parent::Keeper(keeper), session, Some(making), forks)? {
+                Forked::AtLimit(own) => keeper = own,
+                Forked::Child(leash) => {
+                    if inside {
+                        cgroups.join_v1()?;
+                        if !born_there.get() {
+                            cgroups.join_v2()?;
+                        }
+                    }
+                    return Ok(Self { leash, report, inside });
+                }
             }
         }
-        Ok(Self { leash, report, is_outside })
+        Err(Error::system("cannot fork")(Errno::EAGAIN))
     }
 
     /// Closes what the program is not to be born with: by what is open, who may trace it could get out.
@@ -250,22 +271,25 @@ impl Setter {
         // A signal to the setter must not keep the keeper from learning who the program is.
         signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))
             .map_err(Error::system("cannot hold signals"))?;
+        let tell = |number: i32| {
+            let number = number.to_ne_bytes();
+            let written = rustix::io::write(&self.report, &number);
+            std::process::exit(if written == Ok(number.len()) { 0 } else { LOST });
+        };
         match sys::fork_for_parent() {
             Ok(None) => {
                 signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)
                     .map_err(Error::system("cannot release signals"))?;
-                if self.is_outside && rustix::io::read(&self.leash.line, &mut [0; 1]) != Ok(1) {
-                    std::process::exit(LOST);
+                if !self.inside {
+                    // Until it has been moved.
+                    self.leash.wait();
                 }
                 Ok(self.leash)
             }
-            Ok(Some(program)) => {
-                let number = program.as_raw_nonzero().get().to_ne_bytes();
-                let written = rustix::io::write(&self.report, &number);
-                std::process::exit(if written == Ok(number.len()) { 0 } else { LOST });
-            }
+            Ok(Some(program)) => tell(program.as_raw_nonzero().get()),
+            Err(Errno::EAGAIN) if self.inside => tell(attend::AT_LIMIT),
             Err(Errno::ENOMEM) => Err(Error::PidNamespaceEnded),
-            Err(Errno::EAGAIN) => Err(Error::system("a limit forbids another process there")(Errno::EAGAIN)),
+            Err(errno @ Errno::EAGAIN) => Err(Error::system("cannot fork")(errno)),
             Err(errno) => Err(Error::Filtered { call: "clone", errno }),
         }
     }

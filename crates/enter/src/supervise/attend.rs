@@ -3,12 +3,13 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait, waitpid};
 
-use super::{LOST, Leash, Parent, Session, Setting};
+use super::{LOST, Leash, Parent, Session};
 use crate::cgroup::Cgroups;
 use crate::relay::Relay;
 use crate::{Error, sys};
@@ -35,58 +36,78 @@ pub(super) fn watched_signals() -> SigSet {
     watched
 }
 
+/// What the keeper needs to make a program through a setter.
+#[derive(Debug)]
+pub(super) struct Making<'a> {
+    /// Where the setter says whom it has made.
+    pub(super) report: OwnedFd,
+    /// Where the program is to be moved before it goes on, if it is not born there.
+    pub(super) moves: Option<&'a Cgroups>,
+}
+
+/// The setter's word that there may be no process more.
+pub(super) const AT_LIMIT: i32 = 0;
+
 /// A process that waits.
 struct Waiting<'a> {
     /// The one below: the keeper, the setter, then the program.
     child: Pid,
     session: Session,
+    /// What the child hangs on.
+    end: OwnedFd,
+    signals: SignalFd,
     /// What the keeper hangs on itself; the caller hangs on nothing.
     above: Option<Leash>,
     /// What the caller serves.
     relay: Option<Relay>,
     /// Whether the child is the keeper.
     above_keeper: bool,
-    /// Where the setter says whom it has made, as long as it is the child.
-    report: Option<OwnedFd>,
-    /// Those that the program waits to be moved into.
-    cgroups: Option<&'a Cgroups>,
-    /// The other end of the child's leash.
-    end: OwnedFd,
+    /// There while the child is the setter.
+    making: Option<Making<'a>>,
     /// What came in for the program while it was not there yet.
     early: Vec<i32>,
 }
 
-/// Waits, and ends as the child does. Returns only what kept the program from being made.
+/// What a keeper finds when its setter has ended.
+enum Made {
+    Program(Pid),
+    AtLimit,
+    /// The setter has said why, or nobody knows.
+    Nothing,
+}
+
+/// Waits, and ends as the child does. Returns only in a keeper, and its own leash, where the container has as many
+/// processes as it may have; or with what has kept the program from being made.
 pub(super) fn attend(
     child: Pid,
     parent: Parent,
     session: Session,
     watched: &SigSet,
     end: OwnedFd,
-    setting: Option<Setting<'_>>,
-) -> Result<Error, Error> {
+    making: Option<Making<'_>>,
+) -> Result<Leash, Error> {
     let signals =
         SignalFd::with_flags(watched, SfdFlags::SFD_CLOEXEC).map_err(Error::system("cannot watch for signals"))?;
     let (above, relay, above_keeper) = match parent {
         Parent::Caller { relay, above_keeper } => (None, relay, above_keeper),
         Parent::Keeper(leash) => (Some(leash), None, false),
     };
-    let (report, cgroups) = setting.map(|setting| (setting.report, setting.cgroups)).unzip();
-    let (cgroups, early) = (cgroups.flatten(), Vec::new());
-    let mut waiting = Waiting { child, session, above, relay, above_keeper, report, cgroups, end, early };
-    waiting.keep_only(&signals);
+    let mut waiting = Waiting { child, session, end, signals, above, relay, above_keeper, making, early: Vec::new() };
+    if waiting.making.is_none() {
+        waiting.keep_only();
+    }
     loop {
         if let Some(relay) = &mut waiting.relay {
-            relay.serve_until(signals.as_fd());
+            relay.serve_until(waiting.signals.as_fd());
         }
-        let Ok(Some(received)) = signals.read_signal() else { continue };
+        let Ok(Some(received)) = waiting.signals.read_signal() else { continue };
         if received.ssi_signo.cast_signed() != libc::SIGCHLD {
             waiting.pass_on(&received);
             continue;
         }
         while let Some(status) = waiting.changed() {
-            if let Some(error) = waiting.act(status, &signals) {
-                return Ok(error);
+            if let Some(leash) = waiting.act(status)? {
+                return Ok(leash);
             }
         }
     }
@@ -94,15 +115,13 @@ pub(super) fn attend(
 
 impl Waiting<'_> {
     /// While the program runs, its parents hold no descriptor that was opened for joining, or inherited.
-    fn keep_only(&self, signals: &SignalFd) {
+    fn keep_only(&self) {
         let caller = self.above.as_ref().and_then(|leash| leash.caller.as_ref());
-        let ours = [Some(&self.end), caller, self.report.as_ref()];
-        let mut kept: Vec<_> = ours.into_iter().flatten().map(AsRawFd::as_raw_fd).collect();
-        kept.push(signals.as_fd().as_raw_fd());
+        let mut kept: Vec<_> = [Some(&self.end), caller].into_iter().flatten().map(AsRawFd::as_raw_fd).collect();
+        kept.push(self.signals.as_fd().as_raw_fd());
         kept.extend(self.relay.iter().flat_map(Relay::descriptors));
-        kept.extend(self.cgroups.iter().flat_map(|cgroups| cgroups.descriptors()));
         kept.sort_unstable();
-        // Their owners lie in frames that are never returned to, but to report an error: this process waits, then exits.
+        // Their owners lie in frames that are never returned to: this process waits, then exits.
         sys::close_all_but(&kept);
     }
 
@@ -119,7 +138,7 @@ impl Waiting<'_> {
                 _ => {}
             }
         }
-        if self.report.is_some() {
+        if self.making.is_some() {
             self.early.push(number);
         }
         match self.above {
@@ -147,7 +166,7 @@ impl Waiting<'_> {
         let options = all | WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         loop {
             // Beside the setter there is the program, whose end must not be reaped before it is known.
-            let waited = if self.report.is_some() { waitpid(Some(self.child), options) } else { wait(options) };
+            let waited = if self.making.is_some() { waitpid(Some(self.child), options) } else { wait(options) };
             match waited {
                 Ok(Some((pid, status))) if pid == self.child => return Some(status),
                 Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
@@ -157,7 +176,7 @@ impl Waiting<'_> {
         }
     }
 
-    fn act(&mut self, status: WaitStatus, signals: &SignalFd) -> Option<Error> {
+    fn act(&mut self, status: WaitStatus) -> Result<Option<Leash>, Error> {
         let ended = status.exit_status().is_some() || status.terminating_signal().is_some();
         // Somebody else may have continued or killed a program that was stopped, or the caller have been continued before
         // it was stopped itself.
@@ -165,21 +184,17 @@ impl Waiting<'_> {
             self.signal_caller(Signal::SIGCONT);
         }
         if ended {
-            if self.report.is_some() {
-                match self.program() {
-                    Some(program) => return self.succeed(program, status, signals).err(),
-                    // Where the filter kills in place of refusing.
-                    None if status.terminating_signal() == Some(libc::SIGSYS) => {
-                        return Some(Error::Filtered {
-                            call: "a step before the program",
-                            errno: nix::errno::Errno::EPERM,
-                        });
-                    }
-                    None => {}
+            match self.made() {
+                Made::Program(program) => return self.succeed(program, status).map(|()| None),
+                Made::AtLimit => return Ok(self.above.take()),
+                // Where the filter kills in place of refusing.
+                Made::Nothing if self.making.is_some() && status.terminating_signal() == Some(libc::SIGSYS) => {
+                    return Err(Error::Filtered { call: "a step before the program", errno: Errno::EPERM });
                 }
+                Made::Nothing => {}
             }
             if let Some(relay) = &mut self.relay {
-                relay.finish(signals);
+                relay.finish(&self.signals);
             }
             end_as(status);
         }
@@ -189,26 +204,30 @@ impl Waiting<'_> {
                 None => self.suspend(),
             }
         }
-        None
+        Ok(None)
     }
 
     /// Who the setter has made.
-    fn program(&self) -> Option<Pid> {
+    fn made(&self) -> Made {
+        let Some(making) = &self.making else { return Made::Nothing };
         let mut number = [0; 4];
-        let read = rustix::io::read(self.report.as_ref()?, &mut number);
-        (read == Ok(number.len())).then(|| Pid::from_raw(i32::from_ne_bytes(number)))?
+        match rustix::io::read(&making.report, &mut number) {
+            Ok(4) => Pid::from_raw(i32::from_ne_bytes(number)).map_or(Made::AtLimit, Made::Program),
+            _ => Made::Nothing,
+        }
     }
 
     /// The program takes the setter's place.
-    fn succeed(&mut self, program: Pid, setter: WaitStatus, signals: &SignalFd) -> Result<(), Error> {
+    fn succeed(&mut self, program: Pid, setter: WaitStatus) -> Result<(), Error> {
         self.child = program;
-        self.report = None;
-        if let Some(cgroups) = self.cgroups.take() {
-            // It waits for a word, and ends without one.
-            cgroups.move_pid(program)?;
+        if let Some(cgroups) = self.making.take().and_then(|making| making.moves) {
+            if let Err(error) = cgroups.move_pid(program) {
+                sys::kill(program, libc::SIGKILL);
+                return Err(error);
+            }
             let _ = rustix::io::write(&self.end, &[0]);
-            self.keep_only(signals);
         }
+        self.keep_only();
         // The setter minded none of them, or they were late, or it was killed by the last.
         for number in std::mem::take(&mut self.early) {
             self.send(number);

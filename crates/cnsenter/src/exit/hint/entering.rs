@@ -88,6 +88,7 @@ pub(super) fn not_entered(
         EnterError::CannotGive { .. } | EnterError::Lacking(_) => {
             "--raw enters with what the caller has, and none of the container's confinement".to_owned()
         }
+        EnterError::Filtered { .. } => "--privileged enters without the filter".to_owned(),
         EnterError::NoProc => "mount -t proc proc /proc".to_owned(),
         EnterError::PidNamespaceEnded => "nothing was entered; a container that was restarted has a new one".to_owned(),
         EnterError::System { what, .. } if what.contains("sealed copy") && error.is_denied() => sealed(),
