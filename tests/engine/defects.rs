@@ -155,7 +155,12 @@ until echo hostile >/proc/self/fd/$1; do tries=$((tries + 1)); [ $tries -lt 60 ]
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn the_binary_that_entered_is_overwritten_from_inside() -> Result<()> {
-    let container = Container::run(image::busybox()?, &[], &["sleep", "1000"])?;
+    crate::escape::in_each(|kind| overwritten_from_inside(kind.options))
+}
+
+#[cfg(target_arch = "x86_64")]
+fn overwritten_from_inside(options: &[&str]) -> Result<()> {
+    let container = Container::run(image::busybox()?, options, &["sleep", "1000"])?;
     let folder = Scratch::new()?;
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("loader.c"), HOSTILE_LOADER)?;

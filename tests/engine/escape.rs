@@ -11,7 +11,6 @@ mod host_tools;
 mod keyring;
 mod newcomer;
 mod procfs;
-mod program;
 mod streams;
 mod terminal;
 

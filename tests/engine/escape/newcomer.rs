@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use testbed::{output, wait};
 
 use super::{Host, KINDS, Watcher, careless, container, container_of, in_each, slow};
+use crate::spellings::sides::children;
 
 /// The longest that anything may take on a machine with much else to do.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -17,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const MEMORY: &str = "exe /memfd:cnsenter (deleted)";
 
 /// How often somebody enters while they are watched.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 8;
 
 /// How often that is repeated for the control to fall.
 const TRIES: usize = 10;
@@ -108,9 +109,12 @@ fn a_newcomer_that_is_stopped_for_ever_does_not_hold_the_container() -> Result<(
         let watcher = Watcher::start(&container, &host, Some("19"))?;
         let mut line = host.cnsenter([container.name(), "sleep", "100000"]);
         let mut child = line.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?;
-        let stat = format!("/proc/{}/stat", child.id());
-        let stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
-        let seen = wait::until(LIMIT, "cnsenter to be stopped", || stopped().then_some(()));
+        let stopped = || {
+            let newcomer = *children(*children(child.id()).first()?).last()?;
+            let stat = std::fs::read_to_string(format!("/proc/{newcomer}/stat")).ok()?;
+            stat.contains(") T ").then_some(())
+        };
+        let seen = wait::until(LIMIT, "the newcomer to be stopped", stopped);
         let removed = container.docker(&["rm", "-f"]);
         let ended = wait::until(LIMIT, "cnsenter's end", || child.try_wait().ok().flatten());
         child.kill()?;
