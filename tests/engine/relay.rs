@@ -55,7 +55,8 @@ fn running() -> Result<Container> {
 }
 
 fn entering(container: &Container, program: &[&str]) -> Command {
-    let mut words = vec!["-p", container.name()];
+    // On the caller's own terminal: one of the container's has tests of its own.
+    let mut words = vec!["--no-pty", "-p", container.name()];
     words.extend(program);
     run::cnsenter(words)
 }
