@@ -55,6 +55,29 @@ fn send(pid: u32, signal: Signal) -> Result<()> {
     Ok(kill_process(Pid::from_raw(pid.cast_signed()).context("pid 0")?, signal)?)
 }
 
+/// Whoever has it open may give it to somebody else, and with it everybody's on the host.
+#[test]
+fn null_is_the_containers_own() -> Result<()> {
+    let container = running(&[])?;
+    let which = ["stat", "-L", "-c", "%d:%i", "/proc/self/fd/0", "/dev/null"];
+    let of = |line: &mut Command| -> Result<Vec<String>> {
+        let text = output::stdout(line.stdin(Stdio::null()))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    };
+    let hosts = of(Command::new("stat").args(&which[1..4]).arg("/dev/null"))?;
+    let pid = container.pid()?.to_string();
+    let by_hand = of(Command::new("nsenter").args(["-a", "-t", &pid]).args(which))?;
+    ensure!(by_hand[0] == hosts[0] && by_hand[1] != hosts[0], "the control: {by_hand:?}, on the host {hosts:?}");
+    for words in [&[container.name()][..], &["-m", container.name()]] {
+        let [input, null] = &of(&mut run::cnsenter([words, &which].concat()))?[..] else { anyhow::bail!("{words:?}") };
+        ensure!(input == null && *input != hosts[0], "{words:?}: {input} {null}, on the host {hosts:?}");
+        // Any other device is copied from.
+        let line = run::cnsenter([words, &["sh", "-c", "test -p /proc/self/fd/0 && head -c 3 | od -An -tx1"]].concat());
+        ensure!(output::stdout(&mut script("\"$@\" </dev/zero", &line))?.trim() == "00 00 00");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_file_is_not_the_programs_to_open_again() -> Result<()> {
     let container = running(&[])?;

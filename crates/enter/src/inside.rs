@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path};
 
 use rustix::fs::{
-    FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, open as open_path, openat, openat2, readlinkat,
+    FileType, Mode, OFlags, ResolveFlags, Stat, fstat, fstatfs, makedev, open as open_path, openat, openat2, readlinkat,
 };
 use rustix::io::Errno;
 
@@ -47,7 +47,7 @@ pub(crate) fn read(root: BorrowedFd<'_>, path: &Path, largest: u64) -> io::Resul
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return Err(Errno::INVAL.into());
     }
-    let file = match reopen(&handle) {
+    let file = match reopen(&handle, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
         Some(file) => file,
         None => open(root, path, OFlags::RDONLY)?,
     };
@@ -69,15 +69,25 @@ pub(crate) fn read(root: BorrowedFd<'_>, path: &Path, largest: u64) -> io::Resul
     }
 }
 
-/// The file behind a handle, for reading. Nothing where `/proc` is none, as it may be inside.
-fn reopen(handle: &OwnedFd) -> Option<OwnedFd> {
+/// A handle of the container's own `/dev/null`, where it is that device.
+pub(crate) fn null(root: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let handle = open(root, Path::new("dev/null"), OFlags::PATH).ok()?;
+    is_null(&fstat(&handle).ok()?).then_some(handle)
+}
+
+/// Whether it is null(4).
+pub(crate) fn is_null(found: &Stat) -> bool {
+    FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice && found.st_rdev == makedev(1, 3)
+}
+
+/// The file behind a handle. Nothing where `/proc` is none, as it may be inside.
+pub(crate) fn reopen(handle: &OwnedFd, access: OFlags) -> Option<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = open_path("/proc/self/fd", flags, Mode::empty()).ok()?;
     if fstatfs(&folder).ok()?.f_type != PROC_SUPER_MAGIC {
         return None;
     }
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    openat(&folder, handle.as_raw_fd().to_string(), flags, Mode::empty()).ok()
+    openat(&folder, handle.as_raw_fd().to_string(), access | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 /// What [`open`] does, one component at a time.

@@ -119,7 +119,7 @@ fn streams(plan: &Plan, opened: &mut Opened) -> Result<(Option<Relay>, Stdio, Se
             (None, Stdio::default(), session)
         }
         (Streams::Relayed, _) => {
-            let (relay, stdio) = stdio::relayed(opened.owner)?;
+            let (relay, stdio) = stdio::relayed(opened.owner, opened.null.take().as_ref())?;
             // A session of its own takes a fork as well, and is needed where /dev/tty would lead to the caller's.
             let serves = !relay.is_idle() || supervise::has_terminal();
             (serves.then_some(relay), stdio, Session::Own)

@@ -15,7 +15,7 @@ use crate::command::{Command, Environment};
 use crate::error::Failure;
 use crate::plan::{Directory, Id, Plan, Source, Streams, WorkingDirectory};
 use crate::target::{PROC_SUPER_MAGIC, Process, added_by_all};
-use crate::{Error, Namespace, identity, pty, status, sys, view};
+use crate::{Error, Namespace, identity, inside, pty, status, stdio, sys, view};
 
 /// statfs(2) magic of namespace files.
 const NSFS_MAGIC: i64 = 0x6e73_6673;
@@ -41,6 +41,8 @@ pub struct Opened {
     pub(crate) environment: Option<Vec<u8>>,
     /// `/proc/PID`, whose owner is the target's user, as the user namespace that is joined has it.
     pub(crate) folder: Option<OwnedFd>,
+    /// The target's own `/dev/null`, where one of the caller's streams is the host's.
+    pub(crate) null: Option<OwnedFd>,
     /// The host's `/proc`, for what is asked of it once ours may be the container's.
     pub(crate) proc: Option<OwnedFd>,
     cgroup: Option<OwnedFd>,
@@ -127,7 +129,9 @@ impl Opened {
                 .filter(|sets| sets.bounding & CAP_SYS_PTRACE == 0)
                 .ok_or(Error::Tracers(process.pid))?;
         }
-        if plan.view.is_none() && plan.identity.is_none() && plan.streams != Streams::Terminal {
+        let needs_null = plan.streams == Streams::Relayed && stdio::has_null();
+        let needs_root = plan.view.is_some() || plan.identity.is_some() || plan.streams == Streams::Terminal;
+        if !needs_root && !needs_null {
             return Ok(());
         }
         // A network may have no process at all.
@@ -147,6 +151,9 @@ impl Opened {
                 self.owner = status::as_outside(uid, process);
             }
         }
+        if needs_null {
+            self.null = root.as_ref().and_then(|root| inside::null(root.as_fd()));
+        }
         if plan.streams == Streams::Terminal {
             self.pty = Some(pty::Pair::open(root.as_ref().map(AsFd::as_fd), &mut self.notices)?);
         }
@@ -163,7 +170,7 @@ impl Opened {
 
     /// All that is held, sorted.
     fn descriptors(&self) -> Vec<RawFd> {
-        let folders = [&self.root, &self.working_directory, &self.folder, &self.proc, &self.cgroup];
+        let folders = [&self.root, &self.working_directory, &self.folder, &self.proc, &self.cgroup, &self.null];
         let process = self.process.as_ref().and_then(|process| process.pidfd.as_ref());
         let files = self.namespaces.iter().filter_map(|held| held.file.as_ref());
         let all = folders.into_iter().flatten().chain(process).chain(files);

@@ -1,9 +1,10 @@
 //! Standard input, output and errors of the program: which of the caller's are handed on as they are, and what the
 //! program gets in place of the others. How those are copied belongs in `relay.rs`.
 //!
-//! A container's program gets no file and no terminal of the host's: it could open a file again under `/proc/self/fd`, to
-//! write where the caller can only append, and push what it likes into a terminal's input (TIOCSTI). A pipe of our own
-//! takes their place. Pipes and sockets are handed on, and so is what was closed.
+//! A container's program gets no file, device or terminal of the host's: it could open a file again under `/proc/self/fd`,
+//! to write where the caller can only append, give the host's `/dev/null` to somebody else (fchown(2)), and push what it
+//! likes into a terminal's input (TIOCSTI). The container's own `/dev/null` takes the place of the host's, a pipe of ours
+//! that of the others. Pipes and sockets are handed on, and so is what was closed.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -14,9 +15,9 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::stdio::{stderr as callers_errors, stdin as callers_input, stdout as callers_output};
 use rustix::termios::isatty;
 
-use crate::Error;
 use crate::pty::{Pair, Terminal};
 use crate::relay::{Pump, Relay, Stream};
+use crate::{Error, inside};
 
 /// statfs(2) magic of pipes that have no name.
 const PIPEFS_MAGIC: i64 = 0x5049_5045;
@@ -63,10 +64,23 @@ impl Stdio {
     }
 }
 
-/// Pipes in place of what is not handed on, which will belong to the program's user, `owner`, as the host has it.
-pub(crate) fn relayed(owner: Option<u32>) -> Result<(Relay, Stdio), Error> {
+/// Pipes in place of what is not handed on, which will belong to the program's user, `owner`, as the host has it. `null`
+/// is a handle of the container's own `/dev/null`.
+pub(crate) fn relayed(owner: Option<u32>, null: Option<&OwnedFd>) -> Result<(Relay, Stdio), Error> {
     let (mut relay, mut stdio) = (Relay::default(), Stdio::default());
-    if let Some(found) = is_replaced(callers_input()) {
+    let mut replaced = [callers_input(), callers_output(), callers_errors()].map(is_replaced);
+    if let Some(null) = null {
+        let callers = [callers_input(), callers_output(), callers_errors()];
+        for ((stream, found), end) in callers.into_iter().zip(&mut replaced).zip(&mut stdio.ends) {
+            if found.as_ref().is_some_and(inside::is_null) {
+                let access = rustix::fs::fcntl_getfl(stream).unwrap_or(OFlags::RDWR) & OFlags::RWMODE;
+                *end = inside::reopen(null, access);
+                found.take_if(|_| end.is_some());
+            }
+        }
+    }
+    let [input, replaced @ ..] = replaced;
+    if let Some(found) = input {
         let (read, write) = pipe(owner)?;
         nonblocking(&write)?;
         let mut pump = Pump::new(Stream::Input, own(callers_input(), OFlags::RDONLY)?, write);
@@ -76,7 +90,6 @@ pub(crate) fn relayed(owner: Option<u32>) -> Result<(Relay, Stdio), Error> {
         relay.pumps.push(pump);
         stdio.ends[0] = Some(read);
     }
-    let replaced = [is_replaced(callers_output()), is_replaced(callers_errors())];
     for (index, caller) in [(1, callers_output()), (2, callers_errors())] {
         if replaced[index - 1].is_none() {
             continue;
@@ -128,12 +141,15 @@ fn is_replaced(stream: BorrowedFd<'_>) -> Option<Stat> {
         return None;
     }
     let found = fstat(stream).ok()?;
-    let replaced = match FileType::from_raw_mode(found.st_mode) {
-        FileType::RegularFile | FileType::BlockDevice | FileType::Directory => true,
-        FileType::CharacterDevice => isatty(stream),
-        _ => false,
-    };
-    replaced.then_some(found)
+    let kind = FileType::from_raw_mode(found.st_mode);
+    let handed_on = [FileType::Fifo, FileType::Socket].contains(&kind);
+    (!handed_on).then_some(found)
+}
+
+/// Whether one of the caller's streams is the host's `/dev/null`.
+pub(crate) fn has_null() -> bool {
+    let all = [callers_input(), callers_output(), callers_errors()];
+    all.into_iter().any(|stream| is_replaced(stream).is_some_and(|found| inside::is_null(&found)))
 }
 
 fn is_same(one: &Stat, other: &Stat) -> bool {

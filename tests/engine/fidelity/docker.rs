@@ -214,7 +214,9 @@ fn at_the_limit_of_processes() -> Result<()> {
         let table = container.docker(&["top"]).ok()?;
         (table.matches("sleep 100000").count() == 4 && !table.contains("seq")).then_some(())
     })?;
-    let failure = compare("at the limit of processes", &container, &[], &[])?;
+    // runc has threads of its own to start there, and often fails.
+    let mut tries = (0..20).map(|_| compare("at the limit of processes", &container, &[], &[]));
+    let failure = tries.find(|tried| tried.is_ok()).context("docker exec never managed it")??;
     ensure!(failure.is_none(), "{}", failure.unwrap_or_default());
     let facts = by_us(container.name(), &[], PROBE)?;
     assert_eq!(facts.get("call.unshare"), Some("fork:EAGAIN"), "the limit has no force");

@@ -3,18 +3,22 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
 use crate::{LABEL, PREFIX, engine, ns, wait};
 
-/// A name that no other test has: the process's id makes it unique on the machine, the counter in the process.
+/// A name that no other test has: the process's id makes it unique on the machine, the time from those that had the same id
+/// before and were killed, the counter in the process.
 pub fn unique_name() -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
+    static BEGUN: LazyLock<u128> =
+        LazyLock::new(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis()));
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    format!("{PREFIX}{}-{number}", std::process::id())
+    format!("{PREFIX}{}-{:x}-{number}", std::process::id(), *BEGUN & 0xf_ffff)
 }
 
 /// A container, removed with `docker rm -f` when dropped.
