@@ -178,20 +178,21 @@ impl Waiting<'_> {
 
     fn act(&mut self, status: WaitStatus) -> Result<Option<Leash>, Error> {
         let ended = status.exit_status().is_some() || status.terminating_signal().is_some();
+        let made = if ended { self.made() } else { Made::Nothing };
+        match made {
+            Made::Program(program) => return self.succeed(program, status).map(|()| None),
+            Made::AtLimit => return Ok(self.above.take()),
+            Made::Nothing => {}
+        }
         // Somebody else may have continued or killed a program that was stopped, or the caller have been continued before
         // it was stopped itself.
         if ended || status.continued() {
             self.signal_caller(Signal::SIGCONT);
         }
         if ended {
-            match self.made() {
-                Made::Program(program) => return self.succeed(program, status).map(|()| None),
-                Made::AtLimit => return Ok(self.above.take()),
-                // Where the filter kills in place of refusing.
-                Made::Nothing if self.making.is_some() && status.terminating_signal() == Some(libc::SIGSYS) => {
-                    return Err(Error::Filtered { call: "a step before the program", errno: Errno::EPERM });
-                }
-                Made::Nothing => {}
+            // Where the filter kills in place of refusing.
+            if self.making.is_some() && status.terminating_signal() == Some(libc::SIGSYS) {
+                return Err(Error::Filtered { call: "a step before the program", errno: Errno::EPERM });
             }
             if let Some(relay) = &mut self.relay {
                 relay.finish(&self.signals);
