@@ -68,7 +68,7 @@ fn null_is_the_containers_own() -> Result<()> {
     let pid = container.pid()?.to_string();
     let by_hand = of(Command::new("nsenter").args(["-a", "-t", &pid]).args(which))?;
     ensure!(by_hand[0] == hosts[0] && by_hand[1] != hosts[0], "the control: {by_hand:?}, on the host {hosts:?}");
-    for words in [&[container.name()][..], &["-m", container.name()]] {
+    for words in [&[container.name()][..], &["-m", "-p", container.name()]] {
         let [input, null] = &of(&mut run::cnsenter([words, &which].concat()))?[..] else { anyhow::bail!("{words:?}") };
         ensure!(input == null && *input != hosts[0], "{words:?}: {input} {null}, on the host {hosts:?}");
         // Any other device is copied from.
