@@ -155,7 +155,7 @@ fn one_that_is_stopped_gives_the_terminal_back() -> Result<()> {
     let mut session = Session::spawn(bash.args(["--norc", "--noprofile", "-i"]).env("PS1", "ready> "))?;
     session.expect("ready> ")?;
     let program = crate::cnsenter().get_program().to_string_lossy().into_owned();
-    session.type_text(&format!("{program} {} sh -c 'kill -STOP $$; echo again; exec cat'\n", container.name()))?;
+    session.type_text(&format!("{program} {} sh -c 'kill -STOP $$; echo a\"\"gain; exec cat'\n", container.name()))?;
     session.expect("Stopped")?;
     session.expect("ready> ")?;
     session.type_text("echo raw=$(stty -a | grep -c -e -icanon).\n")?;
