@@ -122,7 +122,7 @@ enum Greeting {
     Overwrite,
     /// It is stopped again and again, and looked at each time.
     Step,
-    /// It gets this signal at first sight.
+    /// It gets this signal, from first sight on.
     Signal(c_int),
 }
 
@@ -152,9 +152,8 @@ fn watch(secret: &str, greeting: Greeting, copies: HashSet<(u64, u64)>) {
                         send(pid, SIGCONT);
                     }
                 }
-                Greeting::Signal(signal) if is_new => send(pid, signal),
-                // To trace it now would swallow the signal.
-                Greeting::Signal(_) => {}
+                // Again and again: whoever waits for it may let it go on. To trace it would swallow the signal.
+                Greeting::Signal(signal) => send(pid, signal),
                 _ => watch.look(pid),
             }
             if is_new {
