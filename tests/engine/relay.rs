@@ -114,7 +114,7 @@ fn reading_from_the_background_stops_caller_and_program_and_not_the_keeper() -> 
     wait::until(LIMIT, "caller and program to stop", || {
         (state(caller) == Some('T') && state(program) == Some('T')).then_some(())
     })?;
-    ensure!(state(keeper) == Some('S'), "the keeper is {:?}", state(keeper));
+    wait::until(LIMIT, "the keeper to sleep", || (state(keeper) == Some('S')).then_some(()))?;
     // With everybody stopped but the keeper, nothing keeps the container from being removed.
     container.docker(&["rm", "-f"])?;
     wait::until(LIMIT, "the program to be reaped", || state(program).is_none().then_some(()))
@@ -156,7 +156,7 @@ fn a_program_that_stops_its_group_does_not_stop_the_keeper() -> Result<()> {
     let [caller, keeper, program] = chain(session.pid(), "sh")?;
     wait::until(LIMIT, "the program to stop", || (state(program) == Some('T')).then_some(()))?;
     wait::until(LIMIT, "the caller to stop", || (state(caller) == Some('T')).then_some(()))?;
-    ensure!(state(keeper) == Some('S'), "the keeper is {:?}", state(keeper));
+    wait::until(LIMIT, "the keeper to sleep", || (state(keeper) == Some('S')).then_some(()))?;
     let caller = hold(caller)?;
     container.docker(&["rm", "-f"])?;
     wait::until(LIMIT, "the program to be reaped", || state(program).is_none().then_some(()))?;

@@ -235,7 +235,7 @@ fn no_way_leads_to_the_callers_terminal_and_its_keys_still_do() -> Result<()> {
     wait::until(LIMIT, "both to stop", || {
         (state(program).contains(") T ") && state(caller).contains(") T ")).then_some(())
     })?;
-    ensure!(state(keeper).contains(") S "), "{}", state(keeper));
+    wait::until(LIMIT, "the keeper to sleep", || state(keeper).contains(") S ").then_some(()))?;
     session.type_text("fg\n")?;
     wait::until(LIMIT, "the program to go on", || state(program).contains(") S ").then_some(()))?;
     session.type_text("\x03")?;
