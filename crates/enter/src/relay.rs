@@ -273,6 +273,13 @@ impl Relay {
                         Step::Waits | Step::Ended | Step::Refused => drained[number] = true,
                     }
                 }
+                // A program that was quick: what it has said is for a terminal in raw mode all the same.
+                if let (Stream::Messages, Some(terminal)) = (self.pumps[number].stream, &mut self.terminal)
+                    && drained[number]
+                    && !terminal.has_begun()
+                {
+                    terminal.begin();
+                }
             }
             let (signal, _) = match drained.contains(&false) {
                 true => self.wait(signals.as_fd(), |number| !drained[number]),

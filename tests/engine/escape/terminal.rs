@@ -84,7 +84,7 @@ fn a_container_without_real_terminals_gets_none_of_ours() -> Result<()> {
         session.type_text("exit\n")?;
         let _ = session.finish();
         let shown = shown?;
-        ensure!(shown.contains("reached\r") || shown.contains("cnsenter: "), "{lie}: {shown}");
+        ensure!(shown.contains("reached\r\n") || shown.contains("cnsenter: "), "{lie}: {shown}");
     }
     Ok(())
 }

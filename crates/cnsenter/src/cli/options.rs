@@ -320,7 +320,7 @@ pub const OPTIONS: &[Opt] = &[
         Group::Program,
         "A terminal of the container's own [default: if started on one]",
     ),
-    long(false, Id::NoPty, "no-pty", Value::None, Group::Program, "The caller's terminal, and no other"),
+    long(false, Id::NoPty, "no-pty", Value::None, Group::Program, "No terminal for a container's program, but pipes"),
     nsenter(
         Id::NoFork,
         'F',
