@@ -131,7 +131,9 @@ fn a_copy_that_the_kernel_has_its_hand_on_is_sealed_all_the_same() -> Result<()>
     let line = run::cnsenter(["-m", container.name(), "echo", "there"]);
     let traced = |when: &str| {
         let mut command = run::on_default_engine(Command::new("strace"));
-        command.args(["-e", "trace=fcntl", "-e", &format!("inject=fcntl:error=EBUSY:when={when}"), "-o"]).arg(&log);
+        // Where there can be no mount of it, a copy in memory is what it runs from.
+        command.args(["-e", "trace=fcntl,open_tree", "-e", "inject=open_tree:error=EPERM"]);
+        command.args(["-e", &format!("inject=fcntl:error=EBUSY:when={when}"), "-o"]).arg(&log);
         command.arg(line.get_program()).args(line.get_args());
         command
     };

@@ -145,6 +145,34 @@ pub(crate) fn open_namespace_by_id(any: BorrowedFd<'_>, id: u64) -> Result<Owned
     descriptor(fd as c_int)
 }
 
+/// `struct mount_attr` of `include/uapi/linux/mount.h`.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// Makes the mount behind a descriptor read-only, mount_setattr(2).
+pub(crate) fn make_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
+    /// `MOUNT_ATTR_RDONLY`
+    const READ_ONLY: u64 = 1;
+    let attributes = MountAttributes { set: READ_ONLY, clear: 0, propagation: 0, user_namespace: 0 };
+    // SAFETY: the path is empty and NUL-terminated; `attributes` has the size that is said, and both outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            ptr::from_ref(&attributes),
+            size_of::<MountAttributes>(),
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
 /// execve(2), with our own environment where there is none. Returns only on failure.
 pub(crate) fn execve(path: &CStr, arguments: &[CString], environment: Option<&[CString]>) -> Errno {
     let result = match environment {

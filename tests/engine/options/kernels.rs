@@ -6,15 +6,20 @@ use testbed::output;
 use crate::spellings::sides::{EVERYTHING, NOBODY, Side, Sides, Target, check_joined, each, fill, run_with};
 
 /// What a kernel lacks, for `strace -e inject=`.
-const LACKS: [&[&str]; 7] = [
+const LACKS: [&[&str]; 9] = [
     &["pidfd_open:error=ENOSYS"],
     &["setns:error=EINVAL:when=1"],
     &["close_range:error=ENOSYS"],
     &["close_range:error=EINVAL"],
-    &["memfd_create:error=EINVAL:when=1"],
+    &["open_tree:error=EPERM"],
+    &["mount_setattr:error=ENOSYS"],
+    &["open_tree:error=ENOSYS", "memfd_create:error=EINVAL:when=1"],
     &["openat2:error=ENOSYS"],
     // 4.19: none of them.
-    &["pidfd_open,close_range,openat2,pidfd_send_signal,pidfd_getfd:error=ENOSYS", "memfd_create:error=EINVAL:when=1"],
+    &[
+        "pidfd_open,close_range,openat2,open_tree,pidfd_send_signal,pidfd_getfd:error=ENOSYS",
+        "memfd_create:error=EINVAL:when=1",
+    ],
 ];
 
 fn strace(lacks: &[&'static str]) -> Vec<String> {
@@ -85,14 +90,14 @@ fn what_cannot_be_done_another_way_is_said() -> Result<()> {
     let pid = target.pid().to_string();
     let sides = Sides::new()?;
     for (line, lacks, message) in [
-        ("-n -t {pid}:1 true", "pidfd_open:error=ENOSYS", "cannot be checked"),
-        ("-N 3 -t {pid} true", "pidfd_open:error=ENOSYS", "cannot take the network of descriptor 3"),
-        ("-N 3 -t {pid} true", "pidfd_getfd:error=ENOSYS", "cannot take the network of descriptor 3"),
-        ("-m -t {pid} true", "memfd_create:error=EACCES", "sealed copy"),
+        ("-n -t {pid}:1 true", &["pidfd_open:error=ENOSYS"][..], "cannot be checked"),
+        ("-N 3 -t {pid} true", &["pidfd_open:error=ENOSYS"], "cannot take the network of descriptor 3"),
+        ("-N 3 -t {pid} true", &["pidfd_getfd:error=ENOSYS"], "cannot take the network of descriptor 3"),
+        ("-m -t {pid} true", &["open_tree:error=EPERM", "memfd_create:error=EACCES"], "sealed copy"),
     ] {
         let words = fill(line, sides.ours(), &[("{pid}", &pid)]);
-        let output = output::run(&mut below(sides.ours(), &[lacks], &[], &words))?;
-        ensure!(output.code == Some(1) && output.stderr.contains(message), "{line} without {lacks}: {output:?}");
+        let output = output::run(&mut below(sides.ours(), lacks, &[], &words))?;
+        ensure!(output.code == Some(1) && output.stderr.contains(message), "{line} without {lacks:?}: {output:?}");
     }
     Ok(())
 }

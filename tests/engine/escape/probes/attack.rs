@@ -201,7 +201,9 @@ impl Watch<'_> {
             let link = std::fs::read_link(format!("/proc/self/fd/{}", exe.as_raw_fd())).unwrap_or_default();
             self.got(format!("exe {}", link.display()));
             let is_copy = exe.metadata().is_ok_and(|found| self.copies.contains(&(found.dev(), found.ino())));
-            if (is_copy || link.starts_with("/memfd:cnsenter (deleted)")) && self.kept.len() < 256 {
+            // Wherever it is run from: a file of its own, a mount by itself, memory.
+            let is_kept = is_copy || link.as_os_str() == "/" || link.starts_with("/memfd:cnsenter (deleted)");
+            if is_kept && self.kept.len() < 256 {
                 self.kept.push(exe);
             }
             if File::options().read(true).write(true).open(format!("{folder}/mem")).is_ok() {
