@@ -188,13 +188,14 @@ fn the_plan_says_what_stands_behind_the_line() -> Result<()> {
     let web = container(&["--hostname", "bee"])?;
     let (name, id, pid, key) = (web.name(), web.short_id(), web.pid()?, web.sandbox_key()?);
     let container = format!("# container: {name} (docker://{id}, process {pid})\n");
+    let alone = "# by cnsenter alone: the container's resolv.conf, hosts and /sys\n";
     assert_eq!(
         quiet(["--print", "--net", name, "--", "ss", "-ltn"])?,
-        format!("{container}# joins: net of process {pid}\nnsenter --target {pid} --net -- ss -ltn")
+        format!("{container}# joins: net of process {pid}\n{alone}nsenter --target {pid} --net -- ss -ltn")
     );
     assert_eq!(
         quiet(["--print", "--sandbox", name, "iptables", "-nvL"])?,
-        format!("{container}# joins: net of {key}\nnsenter '--net={key}' -- iptables -nvL")
+        format!("{container}# joins: net of {key}\n{alone}nsenter '--net={key}' -- iptables -nvL")
     );
     // Without a container there is nothing to say of one; without a program there is none to say.
     let file = key.rsplit('/').next().unwrap_or_default();

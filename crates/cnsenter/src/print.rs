@@ -3,7 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use enter::{Command, Directory, Environment, Id, Namespace, Plan, Program, Proof, Source, WorkingDirectory};
+use enter::{
+    Command, Directory, Environment, Id, Namespace, Plan, Program, Proof, Source, Streams, User, WorkingDirectory,
+};
 use resolve::Container;
 
 use crate::exit::plain;
@@ -31,10 +33,29 @@ pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, e
     let names: Vec<_> =
         joins.iter().map(|(namespace, from)| format!("{} of {}", namespace.name(), origin(from, plan))).collect();
     comment(&mut out, &format!("joins: {}", names.join(", ")));
+    let alone = beyond_nsenter(plan);
+    if !alone.is_empty() {
+        comment(&mut out, &format!("by cnsenter alone: {}", alone.join(", ")));
+    }
     let words: Vec<_> = line(plan, &planned.command, &joins).iter().map(|word| quoted(word)).collect();
     out.extend(words.join(&b' '));
     out.push(b'\n');
     Ok(out)
+}
+
+/// What the line does not do, since nsenter cannot.
+fn beyond_nsenter(plan: &Plan) -> Vec<&'static str> {
+    let view = plan.view.as_ref();
+    let confined = plan.identity.as_ref().is_some_and(|identity| identity.confinement.is_some());
+    let parts = [
+        (view.is_some_and(|view| view.network), "the container's resolv.conf, hosts and /sys"),
+        (view.is_some_and(|view| view.processes), "its /proc"),
+        (view.is_some_and(|view| view.host_name), "its /etc/hostname"),
+        (confined, "the container's capabilities and seccomp filter"),
+        (plan.identity.is_some(), "its groups, limits and cgroups"),
+        (plan.streams == Streams::Terminal, "a terminal of its own"),
+    ];
+    parts.into_iter().filter(|(applies, _)| *applies).map(|(_, part)| part).collect()
 }
 
 fn describe(container: &Container) -> String {
@@ -126,8 +147,13 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
             Id::Follow => format!("{option}=follow").into(),
         })
     };
-    words.extend(id("--setuid", plan.credentials.user));
-    words.extend(id("--setgid", plan.credentials.group));
+    // Of a container that runs as root, nothing needs to be said.
+    let (own_user, own_group) = match plan.identity.as_ref().map(|identity| &identity.user) {
+        Some(User::Recorded { uid, gid, .. }) if (*uid, *gid) != (0, 0) => (Some(*uid), Some(*gid)),
+        _ => (None, None),
+    };
+    words.extend(id("--setuid", plan.credentials.user.or(own_user.map(Id::Number))));
+    words.extend(id("--setgid", plan.credentials.group.or(own_group.map(Id::Number))));
     let flags = [
         (plan.user_parent, "--user-parent"),
         (plan.credentials.preserve, "--preserve-credentials"),

@@ -124,10 +124,12 @@ impl Opened {
     /// Looks up what is shown and taken on of the target.
     fn prepare(&mut self, plan: &Plan) -> Result<(), Error> {
         if let (true, Some(process)) = (plan.refuse_tracers, &self.process) {
-            status::Status::of(process)?
-                .capabilities
-                .filter(|sets| sets.bounding & CAP_SYS_PTRACE == 0)
-                .ok_or(Error::Tracers(process.pid))?;
+            let sets = status::Status::of(process)?.capabilities;
+            // A tool without root's capabilities may be traced by whoever takes on its user: ptrace(2).
+            let is_weak = !matches!(plan.credentials.user, None | Some(Id::Number(0)));
+            if is_weak || sets.is_none_or(|sets| sets.bounding & CAP_SYS_PTRACE != 0) {
+                return Err(Error::Tracers(process.pid));
+            }
         }
         let needs_null = plan.streams == Streams::Relayed && stdio::has_null();
         let needs_root = plan.view.is_some() || plan.identity.is_some() || plan.streams == Streams::Terminal;

@@ -72,6 +72,14 @@ pub(crate) fn ending(folder: &Path, end: &str) -> Vec<PathBuf> {
     names(folder).into_iter().filter(|name| name.ends_with(end)).map(|name| folder.join(name)).collect()
 }
 
+/// Whether these bytes hold this name, and not only a longer one that begins with it: `web-1` is not in `web-10`. An
+/// underscore ends a name, since Kubernetes' names of containers are made of several.
+pub(crate) fn holds_name(bytes: &[u8], name: &str) -> bool {
+    let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let mut found = memchr::memmem::find_iter(bytes, name.as_bytes());
+    found.any(|at| !bytes.get(at + name.len()).is_some_and(goes_on))
+}
+
 /// Whether these bytes hold this word: what makes the parsing of most files unnecessary.
 pub(crate) fn holds(bytes: &[u8], word: &str) -> bool {
     memchr::memmem::find(bytes, word.as_bytes()).is_some()
@@ -80,6 +88,16 @@ pub(crate) fn holds(bytes: &[u8], word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_not_the_beginning_of_another() {
+        for text in [r#""/web-1""#, "k8s_web-1_pod", "web-10 web-1", "web-1"] {
+            assert!(holds_name(text.as_bytes(), "web-1"), "{text}");
+        }
+        for text in ["web-10", "web-1.x", "web-1-db", "web-", ""] {
+            assert!(!holds_name(text.as_bytes(), "web-1"), "{text}");
+        }
+    }
 
     #[test]
     fn nothing_hangs_and_nothing_is_taken_whole_that_is_too_large() {

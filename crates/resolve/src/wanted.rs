@@ -60,10 +60,15 @@ impl<'a> From<&'a Reference> for Wanted<'a> {
 impl Wanted<'_> {
     /// Whether a record with this ID and these bytes may be it. What says no is not parsed.
     pub(crate) fn may_be(&self, id: &str, bytes: &[u8]) -> bool {
+        let holds = |name| file::holds_name(bytes, name);
         match self {
-            Self::Name { name, .. } => id.starts_with(name) || file::holds(bytes, name),
-            Self::Pod { namespace, pod, .. } => file::holds(bytes, pod) && file::holds(bytes, namespace),
-            Self::Service { project, service, .. } => file::holds(bytes, service) && file::holds(bytes, project),
+            // Of an ID of podman's pods, a record has the beginning in the name of a container.
+            Self::Name { name, .. } if name.len() >= PASTED && is_hexadecimal(name) => {
+                id.starts_with(name) || file::holds(bytes, name)
+            }
+            Self::Name { name, .. } => id.starts_with(name) || holds(name),
+            Self::Pod { namespace, pod, .. } => holds(pod) && holds(namespace),
+            Self::Service { project, service, .. } => holds(service) && holds(project),
             Self::All => true,
         }
     }
@@ -100,6 +105,10 @@ impl Wanted<'_> {
         };
         fits.then_some(Rank::Name)
     }
+}
+
+fn is_hexadecimal(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn rank_of_name(word: &str, container: &Container) -> Option<Rank> {

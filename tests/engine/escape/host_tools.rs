@@ -35,6 +35,9 @@ fn a_tool_of_the_hosts_is_not_put_where_it_can_be_traced() -> Result<()> {
                 newcomer::pass_by(&mut watcher, &command)?;
             }
         }
+        // Whoever takes on the user of a tool without root's rights may trace it.
+        let weak = output::run(host.cnsenter([]).args(["-p", "-S", "1000", "-G", "1000", container.name(), "true"]))?;
+        ensure!(weak.code == Some(125) && weak.stderr.contains("may trace a tool of the host's"), "{weak:?}");
         let got = watcher.finish()?;
         ensure!(!got.has("root") && !got.has("fd") && !got.has("environ") && !got.has("exe"), "{got:?}");
         // Who says so knows, and so does who gives a pid.
