@@ -9,7 +9,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::path::PathBuf;
 
 use crate::Error;
-use mounts::{Staging, System};
+use mounts::Staging;
 use names::Shown;
 
 /// What is shown. All of it only where the target's mount namespace is not entered.
@@ -51,7 +51,6 @@ struct Network {
     files: Vec<Shown>,
     /// Whether the socket of a name service cache may be there.
     cache: bool,
-    system: System,
 }
 
 impl Prepared {
@@ -70,8 +69,8 @@ impl Prepared {
                     missing.path
                 ));
             }
-            let (cache, system) = (names::has_cache(), System::read()?);
-            prepared.network = Some(Network { ours: Ours::new("/proc/self/ns/net"), files: shown, cache, system });
+            let (ours, cache) = (Ours::new("/proc/self/ns/net"), names::has_cache());
+            prepared.network = Some(Network { ours, files: shown, cache });
         }
         if view.host_name {
             let shown = Shown::of_target("hostname", root, files.hostname.as_deref(), notices);
@@ -108,7 +107,7 @@ impl Prepared {
             if network.as_ref().is_some_and(|network| network.cache) {
                 staging.lay_nothing(names::CACHE)?;
             }
-            staging.cover(network.as_ref().map(|network| &network.system))?;
+            staging.cover(network.is_some())?;
         }
         if processes {
             mounts::show_processes()?;

@@ -3,13 +3,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::sched::CloneFlags;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
@@ -18,6 +18,11 @@ use crate::Error;
 use crate::error::Failure;
 
 const SYS: &str = "/sys";
+/// What a sysfs shows of one network namespace lies in these alone. What the host has mounted lies beside them (cgroup, bpf,
+/// tracing, efivars), and stays where it is.
+const OF_NETWORK: [&str; 2] = ["devices", "class"];
+/// The last of them.
+const CLASS: &str = "/sys/class";
 const ETC: &str = "/etc";
 /// An empty folder of the staging's, which is no name of a file there.
 const NOTHING: &str = "nothing";
@@ -37,75 +42,22 @@ pub(super) fn show_processes() -> Result<(), Error> {
     rustix::mount::mount("proc", "/proc", "proc", inert(), None).map_err(over("/proc"))
 }
 
-/// The host's `/sys`, and what is mounted in it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct System {
-    read_only: bool,
-    /// Below `/sys`, without those that lie in others.
-    mounts: Vec<PathBuf>,
-}
-
-impl System {
-    pub(super) fn read() -> Result<Self, Error> {
-        let path = "/proc/self/mountinfo";
-        // Read in pages: with room to spare, it's not made anew for each.
-        let mut text = Vec::with_capacity(64 << 10);
-        File::open(path)
-            .and_then(|mut file| file.read_to_end(&mut text))
-            .map_err(|error| Error::Open { path: path.into(), errno: Failure::from(error).0 })?;
-        Ok(Self::parse(&text))
-    }
-
-    /// proc_pid_mountinfo(5): ID, parent's ID, device, root, mount point, options, …
-    fn parse(text: &[u8]) -> Self {
-        let mut system = Self::default();
-        let mut own: &[u8] = b"";
-        for line in text.split(|byte| *byte == b'\n') {
-            let mut words = line.split(|byte| *byte == b' ');
-            let (Some(id), Some(parent)) = (words.next(), words.next()) else { continue };
-            let (Some(point), Some(options)) = (words.nth(2), words.next()) else { continue };
-            if point == SYS.as_bytes() {
-                // One that lies on another hides what is in that.
-                (own, system.mounts) = (id, Vec::new());
-                system.read_only = options.split(|byte| *byte == b',').any(|option| option == b"ro");
-            } else if parent == own
-                && let Some(below) = point.strip_prefix(b"/sys/")
-            {
-                system.mounts.push(PathBuf::from(OsString::from_vec(unescape(below))));
-            }
-        }
-        system
-    }
-}
-
-/// What is not printed as it is, is `\` and three octal digits.
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..3).filter(|_| *first == b'\\');
-        let code = code.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        plain.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &after[3..] } else { after };
-    }
-    plain
-}
-
-/// A small file system in memory from which files are laid over the host's. It lies on `/sys`, for want of a place that
-/// would not be missed, until it's covered there.
+/// A small file system in memory from which files are laid over the host's. It lies on a folder that is covered by the
+/// network's own in the end, for want of a place that would not be missed.
 #[derive(Debug)]
 pub(super) struct Staging {
     folder: OwnedFd,
-    /// The host's `/sys`.
-    below: OwnedFd,
+    place: &'static str,
 }
 
 impl Staging {
     /// Makes it, with these files, never to be written to again.
     pub(super) fn fill(files: &[&Shown]) -> Result<Self, Error> {
-        let below = folder(SYS).map_err(over(SYS))?;
-        rustix::mount::mount("tmpfs", SYS, "tmpfs", inert(), c"mode=755,uid=0,gid=0,size=8m").map_err(over(SYS))?;
-        let staging = Self { folder: folder(SYS).map_err(over(SYS))?, below };
+        // A host without a sysfs has none to be careful with.
+        let place = if rustix::fs::access(CLASS, Access::EXISTS).is_ok() { CLASS } else { SYS };
+        let options = c"mode=755,uid=0,gid=0,size=8m";
+        rustix::mount::mount("tmpfs", place, "tmpfs", inert(), options).map_err(over(place))?;
+        let staging = Self { folder: folder(place).map_err(over(place))?, place };
         let before = rustix::process::umask(Mode::empty());
         let filled = staging.write(files).or_else(|error| match error {
             // Whoever is nobody in a user namespace can own nothing there. Its root can; exec(2) undoes this.
@@ -120,7 +72,7 @@ impl Staging {
         filled?;
         // This mount, and so what is bound from it; a whole file system would have to be waited for.
         let read_only = inert() | MountFlags::BIND | MountFlags::RDONLY;
-        rustix::mount::mount_remount(SYS, read_only, c"").map_err(over(SYS))?;
+        rustix::mount::mount_remount(place, read_only, c"").map_err(over(place))?;
         if files.iter().any(|file| file.is_missing()) {
             staging.lay_copy_of_etc()?;
         }
@@ -129,7 +81,7 @@ impl Staging {
 
     fn write(&self, files: &[&Shown]) -> Result<(), Error> {
         let folder = |name: &str| rustix::fs::mkdirat(&self.folder, name, Mode::from_raw_mode(0o755));
-        folder(NOTHING).map_err(over(SYS))?;
+        folder(NOTHING).map_err(over(self.place))?;
         if files.iter().any(|file| file.is_missing()) {
             folder(COPY).map_err(over(ETC))?;
             self.outline_etc().map_err(over(ETC))?;
@@ -170,12 +122,17 @@ impl Staging {
         rustix::mount::mount_bind(self.path(NOTHING), path).map_err(over(path))
     }
 
-    /// Ends in the namespaces' own `/sys` with the host's mounts in it, or in the host's where there is to be none.
-    pub(super) fn cover(self, system: Option<&System>) -> Result<(), Error> {
-        let uncover = || rustix::mount::unmount(SYS, UnmountFlags::DETACH).map_err(over(SYS));
-        let Some(system) = system else { return uncover() };
-        let read_only = if system.read_only { MountFlags::RDONLY } else { MountFlags::empty() };
-        match rustix::mount::mount("sysfs", SYS, "sysfs", inert() | read_only, None) {
+    /// Ends in the network's own devices, or in the host's.
+    pub(super) fn cover(self, network: bool) -> Result<(), Error> {
+        let place = self.place;
+        let uncover = || rustix::mount::unmount(place, UnmountFlags::DETACH).map_err(over(place));
+        if !network {
+            return uncover();
+        }
+        let found = rustix::fs::statvfs(SYS).map_err(over(SYS))?;
+        let is_read_only = found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+        let read_only = if is_read_only { MountFlags::RDONLY } else { MountFlags::empty() };
+        match rustix::mount::mount("sysfs", place, "sysfs", inert() | read_only, None) {
             Ok(()) => {}
             // The user namespace has no say over it.
             Err(Errno::PERM) => {
@@ -184,15 +141,11 @@ impl Staging {
             }
             Err(errno) => return Err(over(SYS)(errno)),
         }
-        for mount in &system.mounts {
-            let from = Path::new(&of_descriptor(&self.below)).join(mount);
-            let to = Path::new(SYS).join(mount);
-            // A user namespace may not move what it was given, and sees it twice.
-            let moved = rustix::mount::mount_move(&from, &to);
-            match moved.or_else(|_| rustix::mount::mount_bind_recursive(&from, &to)) {
-                // Of the host's network, or gone meanwhile.
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(over(&to)(errno)),
+        if place == CLASS {
+            let fresh = folder(place).map_err(over(place))?;
+            for name in OF_NETWORK {
+                let to = Path::new(SYS).join(name);
+                rustix::mount::mount_bind(format!("{}/{name}", of_descriptor(&fresh)), &to).map_err(over(&to))?;
             }
         }
         Ok(())
@@ -276,28 +229,4 @@ fn inert() -> MountFlags {
 /// For [`Result::map_err`]: names what was to be shown.
 fn over(path: impl AsRef<Path>) -> impl Fn(Errno) -> Error {
     move |errno| Error::Show { path: path.as_ref().to_owned(), errno: Failure::from(errno).0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mounts_of_the_topmost_sys() {
-        let text = b"\
-22 27 0:21 / /proc rw - proc proc rw
-23 27 0:22 / /sys rw,nosuid - sysfs sysfs rw
-31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
-32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu
-33 23 0:29 / /sys/a\\040b\\134c rw shared:1 - tmpfs tmpfs rw
-34 33 0:29 / /sys/a\\040b\\134c rw - tmpfs tmpfs rw
-35 27 0:22 / /system rw - tmpfs tmpfs rw
-";
-        let mounts = vec![PathBuf::from("fs/cgroup"), PathBuf::from("a b\\c")];
-        assert_eq!(System::parse(text), System { read_only: false, mounts });
-        let covered = [text, &b"40 23 0:22 / /sys ro,nosuid - sysfs sysfs rw\n41 40 0:2 / /sys/x rw - a a rw\n"[..]];
-        let mounts = vec![PathBuf::from("x")];
-        assert_eq!(System::parse(&covered.concat()), System { read_only: true, mounts });
-        assert_eq!(System::parse(b"\n1\nx y z\n"), System::default());
-    }
 }
