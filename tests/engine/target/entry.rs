@@ -1,10 +1,12 @@
 //! Entering a container whole, and what its programs find there: namespaces and environment as `docker exec` has them.
 
+use std::process::Command;
+
 use anyhow::{Context, Result};
-use testbed::{Container, image, ns, output};
+use testbed::{Container, Scratch, image, ns, output};
 
 use super::container;
-use crate::run::{cnsenter, quiet, stdout};
+use crate::run::{cnsenter, on_default_engine, quiet, run, stdout};
 
 /// A line for each kind of namespace.
 fn namespaces() -> [String; 3] {
@@ -88,6 +90,41 @@ fn programs_find_the_environment_that_docker_exec_gives_them() -> Result<()> {
         // Without a terminal there is none to name.
         assert_eq!(environment(&output::stdout(command.env("TERM", "dumb"))?), environment(&theirs));
     }
+    Ok(())
+}
+
+#[test]
+fn variables_are_set_on_top_of_whatever_there_is() -> Result<()> {
+    let web = container(&["-e", "A=of the container", "-e", "B=of the container"])?;
+    let folder = Scratch::new()?;
+    let file = folder.path().join("variables");
+    std::fs::write(&file, "# of a file\n\nC=3\nSECRET\nNOWHERE\n")?;
+    let file = file.display().to_string();
+    let shown = |words: &[&str]| -> Result<Vec<String>> {
+        let mut command =
+            cnsenter([words, &["sh", "-c", "echo \"$A|$B|$C|$SECRET|${NOWHERE-unset}|$OTHER\""]].concat());
+        command.env("SECRET", "of the caller").env("OTHER", "kept");
+        command.env_remove("A").env_remove("B").env_remove("C").env_remove("NOWHERE");
+        Ok(output::stdout(&mut command)?.split('|').map(str::to_owned).collect())
+    };
+    let name = web.name();
+    let theirs = "of the container";
+    assert_eq!(shown(&["-E", "A=1", name])?, ["1", theirs, "", "", "unset", ""]);
+    // A name alone hands on the caller's, and takes away what the caller has none of.
+    assert_eq!(shown(&["-E", "SECRET", "-E", "B", name])?, [theirs, "", "", "of the caller", "unset", ""]);
+    assert_eq!(shown(&["--env-file", &file, "-E", "C=4", name])?, [theirs, theirs, "4", "of the caller", "unset", ""]);
+    assert_eq!(shown(&["-m", "-E", "C=4", "--env-file", &file, name])?[2..4], ["3", "of the caller"]);
+    assert_eq!(shown(&["--net", "-E", "A=1", "-E", "SECRET", name])?, ["1", "", "", "of the caller", "unset", "kept"]);
+    // What can be read only once is read once.
+    let script = "exec \"$0\" --env-file <(echo C=3) \"$1\" sh -c 'echo $C'";
+    let mut command = on_default_engine(Command::new("bash"));
+    command.args(["-c", script]).arg(cnsenter([""]).get_program()).arg(name);
+    assert_eq!(output::stdout(&mut command)?, "3");
+    let output = run(["--env-file", "/nonexistent", name, "true"])?;
+    assert_eq!(
+        (output.code, output.stderr.as_str()),
+        (Some(125), "cnsenter: cannot read /nonexistent: No such file or directory\n")
+    );
     Ok(())
 }
 

@@ -67,7 +67,7 @@ pub(super) fn not_entered(
             let pod = container.map(|container| container.reference().to_string()).unwrap_or_default();
             format!("this is the pod's sandbox, which has next to no files; {pod}/CONTAINER has those of a container")
         }
-        EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), args)?,
+        EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), container, args)?,
         EnterError::NoInterpreter { .. } => no_interpreter(args),
         EnterError::CannotExecute { .. } => {
             "is it executable for this user, and its file system not mounted noexec?".to_owned()
@@ -148,12 +148,15 @@ fn cluster(path: &Path, words: &[OsString]) -> Option<String> {
     Some(format!("-{first}{file} is -{first} with the file {file}; write {}", apart.join(" ")))
 }
 
-fn no_program(searched: Option<&OsString>, args: &Args) -> Option<String> {
+/// Where it was looked for: whose files, and in which folders of them.
+fn no_program(searched: Option<&OsString>, container: Option<&Container>, args: &Args) -> Option<String> {
     const KEEP: &str = "leave out the mount namespace to keep the host's tools";
+    let whose =
+        container.map_or("the target's files".to_owned(), |container| format!("the files of {}", container.name));
     match (searched, args.enters_files()) {
-        (Some(path), true) => Some(format!("searched {} among the target's files; {KEEP}", path.display())),
+        (Some(path), true) => Some(format!("searched {} among {whose}; {KEEP}", path.display())),
         (Some(path), false) => Some(format!("searched {} among the host's files", path.display())),
-        (None, true) => Some(format!("it is not among the target's files; {KEEP}")),
+        (None, true) => Some(format!("it is not among {whose}; {KEEP}")),
         (None, false) => None,
     }
 }
