@@ -1,10 +1,12 @@
 //! The same on a terminal: each gives the program one of the container's own.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use testbed::probe::Facts;
 use testbed::pty::Session;
+use testbed::wait;
 
 use super::excuses::Place;
 use super::{PROBE, container, docker_exec, unexcused};
@@ -24,7 +26,7 @@ fn facts(command: &mut Command, rows: u16, columns: u16) -> Result<Facts> {
     let mut session = Session::spawn(held.env("TERM", "xterm"))?;
     session.resize(rows, columns)?;
     session.type_text("go\n")?;
-    let (code, text) = session.finish_within(std::time::Duration::from_secs(60))?;
+    let (code, text) = session.finish_within(Duration::from_secs(60))?;
     ensure!(code == 0, "exit {code}: {text}");
     let text = text.trim_start_matches("go").trim_start();
     Facts::read(text)
@@ -35,7 +37,13 @@ fn on_a_terminal() -> Result<()> {
     let mut failures = Vec::new();
     for options in [&[][..], &["--user", "app"], &["--tty", "--interactive"], &["--cap-drop", "ALL", "--read-only"]] {
         let container = container(options)?;
+        let terminals = || container.exec(&["--user", "0"], &["/bin/busybox", "ls", "/dev/pts"]);
+        let before = terminals()?;
         let theirs = facts(docker_exec(&["--interactive", "--tty"], &container).arg(PROBE), 33, 97)?;
+        // Docker gives its terminal back a little later, and the numbers are to be the same.
+        wait::until(Duration::from_secs(30), "docker's terminal to go", || {
+            (terminals().ok()? == before).then_some(())
+        })?;
         let ours = facts(&mut cnsenter([container.name(), PROBE]), 33, 97)?;
         ensure!(ours.get("terminal.size") == Some("[33, 97, 0, 0]"), "the size is {:?}", ours.get("terminal.size"));
         let differences = unexcused(Place::DockerTerminal, &theirs, &ours);
