@@ -60,6 +60,8 @@ fn the_printed_line_does_the_same() -> Result<()> {
         &[name, "sh", "-c", all],
         &[name, "env"],
         &[name, "ps", "-o", "comm"],
+        &["--as", "nobody", name, "sh", "-c", "id -u; id -g; echo $HOME"],
+        &["--as", "7:8", name, "sh", "-c", "id -u; id -g; echo $HOME"],
         &["-a", name, "sh", "-c", all],
         &["--raw", name, "sh", "-c", all],
         &["--keep-env", name, "sh", "-c", "echo $SHELL $LANG; hostname"],

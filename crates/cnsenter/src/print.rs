@@ -3,9 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use enter::{
-    Command, Directory, Environment, Id, Namespace, Plan, Program, Proof, Source, Streams, User, WorkingDirectory,
-};
+use enter::{Command, Directory, Environment, Id, Namespace, Plan, Program, Proof, Source, Streams, WorkingDirectory};
 use resolve::Container;
 
 use crate::exit::plain;
@@ -148,10 +146,7 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
         })
     };
     // Of a container that runs as root, nothing needs to be said.
-    let (own_user, own_group) = match plan.identity.as_ref().map(|identity| &identity.user) {
-        Some(User::Recorded { uid, gid, .. }) if (*uid, *gid) != (0, 0) => (Some(*uid), Some(*gid)),
-        _ => (None, None),
-    };
+    let (own_user, own_group) = enter::user(plan).flatten().filter(|ids| *ids != (0, 0)).unzip();
     words.extend(id("--setuid", plan.credentials.user.or(own_user.map(Id::Number))));
     words.extend(id("--setgid", plan.credentials.group.or(own_group.map(Id::Number))));
     let flags = [

@@ -32,7 +32,7 @@ mod view;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use accounts::Accounts;
 use relay::Relay;
@@ -56,16 +56,30 @@ pub use view::{View, ViewFiles};
 /// The `HOME` that the program of a container gets where nothing sets it, for showing: that of its user in the target's
 /// own passwd file.
 pub fn home(plan: &Plan) -> Option<OsString> {
-    let path = format!("/proc/{}/root", plan.target.as_ref()?.pid);
-    let root = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let accounts = Accounts::read(root.as_fd());
-    let uid = match (&plan.identity, plan.credentials.user) {
-        (_, Some(Id::Number(uid))) => uid,
-        (Some(Identity { user: User::Recorded { uid, .. }, .. }), _) => *uid,
-        (Some(Identity { user: User::Named { text, added }, .. }), _) => accounts.look_up(text, added).ok()?.uid,
-        _ => rustix::process::geteuid().as_raw(),
+    let uid = match plan.credentials.user {
+        Some(Id::Number(uid)) => uid,
+        _ => user(plan)?.map_or_else(|| rustix::process::geteuid().as_raw(), |(uid, _)| uid),
     };
-    Some(accounts.home_of(uid))
+    Some(Accounts::read(root(plan)?.as_fd()).home_of(uid))
+}
+
+/// The user and the group that the program of a container gets, for showing: inside, where it is the runtime's record or
+/// `--as` that says so. Nothing where that user is not in the target's own passwd file.
+pub fn user(plan: &Plan) -> Option<Option<(u32, u32)>> {
+    Some(match plan.identity.as_ref().map(|identity| &identity.user) {
+        Some(User::Recorded { uid, gid, .. }) => Some((*uid, *gid)),
+        Some(User::Named { text, added }) => {
+            let found = Accounts::read(root(plan)?.as_fd()).look_up(text, added).ok()?;
+            Some((found.uid, found.gid))
+        }
+        Some(User::OfTarget) | None => None,
+    })
+}
+
+/// The folder that holds the target's own accounts, for showing.
+fn root(plan: &Plan) -> Option<OwnedFd> {
+    let path = format!("/proc/{}/root", plan.target.as_ref()?.pid);
+    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 /// Joins what `opened` holds for `plan` and becomes `command`. Returns only on failure; where a fork was needed, it
