@@ -212,11 +212,27 @@ fn what_cnsenter_has_to_say_goes_to_the_errors_of_the_caller() -> Result<()> {
     let session = Session::spawn(&mut run::cnsenter([container.name(), "nosuch"]))?;
     let (code, text) = session.finish_within(LIMIT)?;
     ensure!(code == 127 && text.matches("\r\n").count() == text.matches('\n').count(), "{text:?}");
-    // The program's own errors are shown.
-    let mut session = on_terminal(&script, &[container.name(), "sh", "-c", "echo shown >&2"])?;
-    session.expect("shown")?;
-    session.expect("status=0.")?;
-    ensure!(fs::read(&log)?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn the_programs_errors_go_where_the_callers_do() -> Result<()> {
+    let container = running(&[])?;
+    let folder = Scratch::new()?;
+    let log = folder.path().join("log");
+    let facts = "test -t 0 && test -t 1 && ! test -t 2 && echo apart; echo wrong >&2; echo again >/dev/stderr; exit 7";
+    for who in [&[][..], &["--as", "nobody"]] {
+        let script = format!("\"$@\" 2>{}; echo status=$?.", log.display());
+        let mut session = on_terminal(&script, &[who, &[container.name(), "sh", "-c", facts]].concat())?;
+        let said = session.expect("status=7.")?;
+        ensure!(said.contains("apart") && !said.contains("wrong"), "{who:?}: {said}");
+        ensure!(fs::read_to_string(&log)? == "wrong\nagain\n", "{who:?}: {}", fs::read_to_string(&log)?);
+    }
+    // The control: nobody has sent them elsewhere.
+    let mut session =
+        on_terminal("\"$@\"; echo status=$?.", &[container.name(), "sh", "-c", "echo shown >&2; test -t 2"])?;
+    let said = session.expect("status=0.")?;
+    ensure!(said.contains("shown"), "{said}");
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use testbed::pty::Session;
-use testbed::{Container, Scratch, image, output, wait};
+use testbed::{Container, Output, Scratch, image, output, wait};
 
 use crate::run;
 use crate::spellings::sides::children;
@@ -170,6 +170,23 @@ fn the_end_of_the_program_is_ours_and_its_last_words_arrive() -> Result<()> {
     let mut line = run::cnsenter([container.name(), "nosuch"]);
     let status = line.stdin(Stdio::null()).stdout(File::create(&log)?).stderr(File::create(&log)?).status()?;
     ensure!(status.code() == Some(127) && fs::read_to_string(&log)?.starts_with("cnsenter: no such program: nosuch\n"));
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_written_is_a_failure() -> Result<()> {
+    let container = running(&[])?;
+    // A word, and more than any pipe holds.
+    for words in [&["echo", "x"][..], &["head", "-c", "1000000", "/dev/zero"]] {
+        let line = run::cnsenter([&[container.name()], words].concat());
+        let found = Output::from(script("\"$@\" >/dev/full", &line).output()?);
+        let said = "cnsenter: cannot write the program's output: No space left on device\n";
+        ensure!(found.code == Some(125) && found.stderr.ends_with(said), "{words:?}: {found:?}");
+    }
+    // A reader that has enough is no failure.
+    let line = run::cnsenter([container.name(), "yes"]);
+    let found = Output::from(script("\"$@\" | head -n 1", &line).output()?);
+    ensure!(found.stdout == "y\n" && found.stderr.is_empty(), "{found:?}");
     Ok(())
 }
 

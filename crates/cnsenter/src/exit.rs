@@ -97,6 +97,11 @@ pub(crate) fn notice(text: &str) {
     line("\x1b[1;33m", "cnsenter:", &format!("note: {text}"));
 }
 
+/// What failed when the program had ended already.
+pub(crate) fn failure(text: &str) {
+    say(text, &[], None);
+}
+
 fn say(message: &str, details: &[String], hint: Option<&str>) {
     line("\x1b[1;31m", "cnsenter:", message);
     for detail in details {

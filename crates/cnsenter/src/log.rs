@@ -1,5 +1,5 @@
 //! What the libraries say of their steps with `-v`, a line each on stderr, and what they have to say in any case once the
-//! time for notices has passed: a warning. The only logger.
+//! time for notices has passed: a warning, or what has failed after all. The only logger.
 
 use std::io::Write;
 
@@ -17,10 +17,11 @@ impl Log for Steps {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let text = crate::exit::plain(&record.args().to_string());
-            if record.level() <= Level::Warn {
-                return crate::exit::notice(&text);
+            match record.level() {
+                Level::Error => crate::exit::failure(&text),
+                Level::Warn => crate::exit::notice(&text),
+                _ => drop(writeln!(std::io::stderr(), "cnsenter: {text}")),
             }
-            let _ = writeln!(std::io::stderr(), "cnsenter: {text}");
         }
     }
 

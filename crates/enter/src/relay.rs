@@ -31,6 +31,8 @@ pub(crate) enum Stream {
     Input,
     /// From the program to the caller.
     Output,
+    /// The same, of a program on a terminal whose errors the caller has sent elsewhere.
+    Errors,
     /// What cnsenter itself says until there is a program, whose start is the end of it.
     Messages,
 }
@@ -50,6 +52,8 @@ pub(crate) struct Pump {
     waits: bool,
     /// The other end of the pipe `to`, where what the program leaves there goes back to the file `from`.
     back: Option<OwnedFd>,
+    /// Why something that the program has said is not where the caller wants it.
+    lost: Option<Errno>,
 }
 
 /// What came of a step.
@@ -67,7 +71,16 @@ enum Step {
 
 impl Pump {
     pub(crate) fn new(stream: Stream, from: OwnedFd, to: OwnedFd) -> Self {
-        Self { stream, from: Some(from), to: Some(to), buffer: Vec::new(), written: 0, waits: false, back: None }
+        Self {
+            stream,
+            from: Some(from),
+            to: Some(to),
+            buffer: Vec::new(),
+            written: 0,
+            waits: false,
+            back: None,
+            lost: None,
+        }
     }
 
     /// It waits for [`Relay::go_on`].
@@ -107,7 +120,12 @@ impl Pump {
                     Step::Went
                 }
                 Err(Errno::AGAIN | Errno::INTR) => Step::Waits,
-                Err(_) => Step::Refused,
+                Err(errno) => {
+                    let is_gone = errno == Errno::PIPE || (errno == Errno::IO && rustix::termios::isatty(to));
+                    let is_programs = matches!(self.stream, Stream::Output | Stream::Errors);
+                    self.lost = Some(errno).filter(|_| is_programs && !is_gone);
+                    Step::Refused
+                }
             };
         }
         let Some(from) = from else { return Step::Ended };
@@ -254,8 +272,9 @@ impl Relay {
     }
 
     /// The program has ended: copies what it has said, and leaves everything as it was found. What others still have open
-    /// is not waited for. A signal that means the end ends it earlier.
-    pub(crate) fn finish(&mut self, signals: &SignalFd) {
+    /// is not waited for. A signal that means the end ends it earlier. Says why, where something could not be written: to
+    /// a full disk, say. A reader that has gone is none of these.
+    pub(crate) fn finish(&mut self, signals: &SignalFd) -> Option<Errno> {
         let room = |pump: &Pump| pump.from.as_ref().and_then(|from| rustix::pipe::fcntl_getpipe_size(from).ok());
         // Somebody in the background may go on and on.
         let mut left: Vec<_> = self.pumps.iter().map(|pump| room(pump).unwrap_or(HELD).max(BLOCK)).collect();
@@ -291,6 +310,7 @@ impl Relay {
         }
         self.pumps.iter().for_each(Pump::give_back);
         self.pause();
+        self.pumps.iter().find_map(|pump| pump.lost)
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Stdio {
     ends: [Option<OwnedFd>; 3],
     /// Where cnsenter says what is wrong, while the program's errors are to go to its terminal.
     messages: Option<OwnedFd>,
+    /// Where the program's errors go in place of its terminal.
+    errors: Option<OwnedFd>,
 }
 
 impl Stdio {
@@ -44,10 +46,11 @@ impl Stdio {
         errors.map_or(Ok(()), dup2_stderr).map_err(Error::system(WHAT))
     }
 
-    /// The last step: the program's errors go to its terminal. The end of the messages says that it runs.
+    /// The last step: the program's errors go to its terminal, unless the caller's go elsewhere. The end of the messages
+    /// says that it runs.
     pub(crate) fn complete(&self) {
         if self.messages.is_some() {
-            let _ = dup2_stderr(rustix::stdio::stdin());
+            let _ = dup2_stderr(self.errors.as_ref().map_or(rustix::stdio::stdin(), AsFd::as_fd));
         }
     }
 
@@ -60,7 +63,7 @@ impl Stdio {
 
     /// What is held beside the standard three.
     pub(crate) fn descriptors(&self) -> Vec<RawFd> {
-        self.messages.iter().map(AsRawFd::as_raw_fd).collect()
+        self.messages.iter().chain(&self.errors).map(AsRawFd::as_raw_fd).collect()
     }
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn relayed(owner: Option<u32>, null: Option<&OwnedFd>) -> Result<(Rel
     Ok((relay, stdio))
 }
 
-/// A terminal in place of all three.
+/// A terminal in place of all three; where the caller's errors go elsewhere, a pipe in place of those.
 pub(crate) fn terminal(pair: Pair, owner: Option<u32>) -> Result<(Relay, Stdio), Error> {
     if let Some(owner) = owner {
         let _ = rustix::fs::fchown(&pair.slave, Some(Uid::from_raw(owner)), None::<Gid>);
@@ -118,19 +121,28 @@ pub(crate) fn terminal(pair: Pair, owner: Option<u32>) -> Result<(Relay, Stdio),
     let (read, messages) = pipe(None)?;
     nonblocking(&read)?;
     let slave = || duplicate(pair.slave.as_fd()).map(Some);
-    let stdio = Stdio { ends: [slave()?, slave()?, Some(duplicate(messages.as_fd())?)], messages: Some(messages) };
+    let ends = [slave()?, slave()?, Some(duplicate(messages.as_fd())?)];
+    let mut stdio = Stdio { ends, messages: Some(messages), errors: None };
     let caller = [callers_input(), callers_output()]
         .into_iter()
         .find(|stream| isatty(stream))
         .filter(|_| isatty(callers_input()));
     let caller = caller.map(duplicate).transpose()?;
     let (input, output) = (duplicate(pair.master.as_fd())?, duplicate(pair.master.as_fd())?);
-    let pumps = vec![
+    let mut pumps = vec![
         // Before the output, which waits until the terminal's modes are set.
         Pump::new(Stream::Messages, read, own(callers_errors(), OFlags::WRONLY)?),
         Pump::new(Stream::Input, own(callers_input(), OFlags::RDONLY)?, input).waiting(),
         Pump::new(Stream::Output, output, own(callers_output(), OFlags::WRONLY)?),
     ];
+    if isatty(callers_output()) && is_elsewhere(callers_errors()) {
+        let (read, write) = pipe(owner)?;
+        nonblocking(&read)?;
+        // The program may have another user than `owner`, who is to open it again as /dev/stderr.
+        let _ = rustix::fs::fchmod(&write, Mode::from_raw_mode(0o622));
+        pumps.push(Pump::new(Stream::Errors, read, own(callers_errors(), OFlags::WRONLY)?));
+        stdio.errors = Some(write);
+    }
     Ok((Relay { pumps, terminal: Some(Terminal::new(caller, pair)) }, stdio))
 }
 
@@ -150,6 +162,11 @@ fn is_replaced(stream: BorrowedFd<'_>) -> Option<Stat> {
 pub(crate) fn has_null() -> bool {
     let all = [callers_input(), callers_output(), callers_errors()];
     all.into_iter().any(|stream| is_replaced(stream).is_some_and(|found| inside::is_null(&found)))
+}
+
+/// Whether the caller has sent a stream to something that is no terminal.
+fn is_elsewhere(stream: BorrowedFd<'_>) -> bool {
+    fcntl_getfd(stream).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) && !isatty(stream)
 }
 
 fn is_same(one: &Stat, other: &Stat) -> bool {

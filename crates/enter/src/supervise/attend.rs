@@ -194,8 +194,9 @@ impl Waiting<'_> {
             if self.making.is_some() && status.terminating_signal() == Some(libc::SIGSYS) {
                 return Err(Error::Filtered { call: "a step before the program", errno: Errno::EPERM });
             }
-            if let Some(relay) = &mut self.relay {
-                relay.finish(&self.signals);
+            if let Some(errno) = self.relay.as_mut().and_then(|relay| relay.finish(&self.signals)) {
+                log::error!("cannot write the program's output: {}", Errno::from_raw(errno.raw_os_error()).desc());
+                std::process::exit(LOST);
             }
             end_as(status);
         }
