@@ -176,3 +176,21 @@ fn a_slip_of_the_keyboard_is_answered_with_the_name() -> Result<()> {
     assert_refused(&output, message, "docker ps -a lists what there is");
     Ok(())
 }
+
+#[test]
+fn a_habit_from_docker_exec_is_answered_with_our_option() -> Result<()> {
+    let web = container(&[])?;
+    for (option, word, found, ours) in [
+        ("-u", "zzzzzz", "zzzzzz", "docker exec's -u zzzzzz is --as zzzzzz here"),
+        ("--user", "zzzzzz", "zzzzzz", "docker exec's --user zzzzzz is --as zzzzzz here"),
+        ("-w", "/zzzzzz", "zzzzzz", "docker exec's -w /zzzzzz is --workdir /zzzzzz here"),
+    ] {
+        let output = run([option, word, web.name(), "true"])?;
+        let hint = format!("docker ps -a lists what there is; {ours}");
+        assert_refused(&output, &format!("no such container: {found}"), &hint);
+    }
+    let output = run(["--workdir", "/zzzzzz", web.name(), "true"])?;
+    let hint = "--workdir names a folder of the container's, not of the host's";
+    assert_refused(&output, "cannot open /zzzzzz: No such file or directory", hint);
+    Ok(())
+}

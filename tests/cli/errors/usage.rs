@@ -10,6 +10,24 @@ fn unknown_and_ambiguous_options() {
     fails(&[
         ("-q nginx", 125, "unknown option -q", HELP),
         ("-nq nginx", 1, "cannot open q: No such file or directory", ""),
+        (
+            "-it nginx sh",
+            1,
+            "cannot open t: No such file or directory",
+            "docker exec's -it is not needed: a program gets a terminal by itself; nsenter's is -i -t",
+        ),
+        (
+            "--user=root nginx id",
+            1,
+            "cannot open root: No such file or directory",
+            "--user=FILE is a namespace's file; as a user of the container's: --as root",
+        ),
+        (
+            "-e A=1 nginx env",
+            125,
+            "\"A=1\" is not a container's name: '=' cannot be part of one",
+            "to set a variable: -E A=1",
+        ),
         ("-aq nginx", 125, "unknown option -q", HELP),
         ("--bogus nginx", 125, "unknown option --bogus", HELP),
         ("--bogus=1 nginx", 125, "unknown option --bogus", HELP),
@@ -133,7 +151,7 @@ fn words_that_name_no_container() {
             "--net /run/netns/x ss",
             125,
             "\"/run/netns/x\" is not a container's name: '/' cannot be part of one",
-            "for a namespace's file, attach it: --net=/run/netns/x",
+            "for a namespace's file, attach it: --net=/run/netns/x; for a folder inside: --workdir /run/netns/x",
         ),
         ("--net 'a b' ss", 125, "\"a b\" is not a container's name: ' ' cannot be part of one", names),
         ("-t a:b ss", 125, "\"a:b\" is not a container's name: ':' cannot be part of one", names),

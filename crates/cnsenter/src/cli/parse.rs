@@ -324,8 +324,9 @@ pub(super) fn reference(word: &str) -> Result<TargetWord, UsageError> {
                 "options come before TARGET: cnsenter OPTION... TARGET PROGRAM".to_owned()
             }
             ReferenceError::Character { .. } if word.contains('/') => {
-                format!("for a namespace's file, attach it: --net={word}")
+                format!("for a namespace's file, attach it: --net={word}; for a folder inside: --workdir {word}")
             }
+            ReferenceError::Character { .. } if word.contains('=') => format!("to set a variable: -E {word}"),
             ReferenceError::Character { .. } => "docker ps lists the names of containers".to_owned(),
         };
         hinted(error.to_string(), hint)

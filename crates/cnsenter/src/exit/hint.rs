@@ -59,13 +59,16 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
                 ([], None) => match reference {
                     Reference::Pod { .. } => "crictl pods lists those of this node".to_owned(),
                     Reference::Service { .. } => "docker compose ls -a lists the projects".to_owned(),
-                    Reference::Name { .. } => format!("{} lists what there is", client::list(runtime)),
+                    Reference::Name { .. } => {
+                        let list = format!("{} lists what there is", client::list(runtime));
+                        [Some(list), of_docker_exec(words)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+                    }
                 },
                 (names, _) => format!("did you mean {}?", names.join(", ")),
             }
         }
         ResolveError::Absent(_) => "--state-root names a folder of state that is in no usual place".to_owned(),
-        ResolveError::Ambiguous { .. } => "name one of these".to_owned(),
+        ResolveError::Ambiguous { .. } => of_docker_exec(words).unwrap_or_else(|| "name one of these".to_owned()),
         ResolveError::Engine { runtime, failure, .. } => engine(*runtime, failure, args, words),
         ResolveError::Remote { origin } => match origin.address.starts_with("ssh://") {
             true if args.host.is_some() || args.context.is_some() => {
@@ -159,6 +162,22 @@ fn state(container: &Container) -> String {
 /// `include/uapi/linux/nsfs.h`.
 fn in_first_pid_namespace() -> bool {
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
+}
+
+/// `-u root NAME`, as a habit from `docker exec`: here the word after `-u` is TARGET.
+fn of_docker_exec(words: &[OsString]) -> Option<String> {
+    let texts: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let first = texts.iter().position(|word| !word.starts_with('-'))?;
+    let [.., option] = &texts[..first] else { return None };
+    let word = &texts[first];
+    let ours = match &option[..] {
+        "-u" | "--user" => "--as",
+        "-w" => "--workdir",
+        "-ti" => return Some("docker exec's -ti is not needed: a program gets a terminal by itself".to_owned()),
+        _ => return None,
+    };
+    // With nothing behind it, it is meant as the container.
+    (texts.len() > first + 1).then(|| format!("docker exec's {option} {word} is {ours} {word} here"))
 }
 
 /// The line to run instead, and why.

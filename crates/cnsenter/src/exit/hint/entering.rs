@@ -122,8 +122,21 @@ fn not_namespace(path: &Path) -> String {
 
 /// A file of the command line that is not there.
 fn missing(path: &Path, words: &[OsString]) -> Option<String> {
-    let list = || "ls /run/docker/netns /run/netns lists network namespaces".to_owned();
-    cluster(path, words).or_else(|| path.to_string_lossy().contains("netns").then(list))
+    let is = |option: &str| {
+        let attached = [option, "=", &path.to_string_lossy()].concat();
+        words.iter().any(|word| *word == *attached) || words.windows(2).any(|pair| pair[0] == option && pair[1] == path)
+    };
+    let shown = path.display();
+    cluster(path, words).or_else(|| match () {
+        () if is("--workdir") => Some("--workdir names a folder of the container's, not of the host's".to_owned()),
+        () if is("--user") => {
+            Some(format!("--user=FILE is a namespace's file; as a user of the container's: --as {shown}"))
+        }
+        () if shown.to_string().contains("netns") => {
+            Some("ls /run/docker/netns /run/netns lists network namespaces".to_owned())
+        }
+        () => None,
+    })
 }
 
 /// `-mt 1` is `-m` with the file `t`: nsenter's own trap.
@@ -140,6 +153,11 @@ fn cluster(path: &Path, words: &[OsString]) -> Option<String> {
         (letters.chars().count() == 1).then(|| letters.to_owned())
     };
     let index = words.iter().take_while(ours).position(|word| clustered(word).is_some())?;
+    if words[index] == "-it" {
+        return Some(
+            "docker exec's -it is not needed: a program gets a terminal by itself; nsenter's is -i -t".to_owned(),
+        );
+    }
     let first = clustered(&words[index])?;
     let mut apart: Vec<_> = first.chars().chain(file.chars()).map(|letter| format!("-{letter}")).collect();
     if matches!(last.value, Value::Required(_)) {
