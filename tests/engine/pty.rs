@@ -216,6 +216,16 @@ fn what_cnsenter_has_to_say_goes_to_the_errors_of_the_caller() -> Result<()> {
 }
 
 #[test]
+fn who_waits_in_the_background_can_be_ended() -> Result<()> {
+    let container = running(&[])?;
+    let stopped = "until [ \"$(cut -d' ' -f3 /proc/$!/stat)\" = T ]; do sleep 0.1; done";
+    let script = format!("set -m; \"$@\" & {stopped}; kill %1; kill -CONT %1; wait %1; echo status=$?.");
+    let mut session = on_terminal(&script, &[container.name(), "sleep", "100000"])?;
+    session.expect("status=143.")?;
+    Ok(())
+}
+
+#[test]
 fn the_programs_errors_go_where_the_callers_do() -> Result<()> {
     let container = running(&[])?;
     let folder = Scratch::new()?;

@@ -142,10 +142,14 @@ impl Terminal {
     }
 }
 
-/// Sets a terminal's modes. SIGTTOU is let through, which stops who is in the background until it is not.
+/// Sets a terminal's modes. SIGTTOU is let through, which stops who is in the background until it is not; and so is what
+/// ends who is stopped there, since nobody reads signals meanwhile.
 fn set_from_foreground(terminal: BorrowedFd<'_>, modes: &Termios) {
-    let stops = SigSet::from(Signal::SIGTTOU);
-    let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&stops), None);
+    let mut through = SigSet::from(Signal::SIGTTOU);
+    if rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group != rustix::process::getpgrp()) {
+        through.extend([Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM]);
+    }
+    let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&through), None);
     while tcsetattr(terminal, OptionalActions::Now, modes) == Err(rustix::io::Errno::INTR) {}
-    let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&stops), None);
+    let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&through), None);
 }
