@@ -19,7 +19,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("cnsenter --net pod/default/web-7d9f -- ss -ltnp", "a Kubernetes pod on this node, by containerd's state"),
     ("cnsenter --wait nginx", "a container that crashes at once: as soon as it runs again"),
     ("cnsenter nginx", "a shell among the container's files, in all its namespaces"),
-    ("cnsenter --print --net nginx ss -ltn", "the nsenter line that does the same, for the runbook"),
+    ("cnsenter --print --net nginx ss -ltn", "nsenter's line for it, good until the container restarts"),
     ("cnsenter -n -t 6700 ip address", "by pid: every nsenter line works as it stands"),
 ];
 
