@@ -216,6 +216,20 @@ fn what_cnsenter_has_to_say_goes_to_the_errors_of_the_caller() -> Result<()> {
 }
 
 #[test]
+fn the_first_words_of_a_quick_program_wait_for_the_modes_of_the_terminal() -> Result<()> {
+    let container = running(&[])?;
+    // Several at once, so that processors are rare: one in twenty came too early where nothing waited.
+    for _ in 0..40 {
+        let start = || Session::spawn(&mut run::cnsenter([container.name(), "echo", "first"]));
+        for session in (0..6).map(|_| start()).collect::<Result<Vec<_>>>()? {
+            let (code, text) = session.finish_within(LIMIT)?;
+            ensure!((code, text.as_str()) == (0, "first\r\n"), "{code}: {text:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn who_waits_in_the_background_can_be_ended() -> Result<()> {
     let container = running(&[])?;
     let stopped = "until [ \"$(cut -d' ' -f3 /proc/$!/stat)\" = T ]; do sleep 0.1; done";

@@ -48,7 +48,7 @@ pub(crate) struct Pump {
     buffer: Vec<u8>,
     /// How much of the buffer has been written.
     written: usize,
-    /// Whether what is typed is meant for somebody else at the moment.
+    /// Whether it has to: what is typed is meant for somebody else at the moment, or there is no program yet.
     waits: bool,
     /// The other end of the pipe `to`, where what the program leaves there goes back to the file `from`.
     back: Option<OwnedFd>,
@@ -219,7 +219,7 @@ impl Relay {
             (Stream::Messages, Some(terminal)) => {
                 pump.end();
                 terminal.begin();
-                self.let_input_in();
+                self.let_all_go();
             }
             (Stream::Input, Some(terminal)) if step == Step::Ended => match terminal.end_of_input() {
                 // What a person types to say that it is the end.
@@ -245,7 +245,7 @@ impl Relay {
         self.terminal = None;
     }
 
-    fn let_input_in(&mut self) {
+    fn let_all_go(&mut self) {
         self.pumps.iter_mut().for_each(|pump| pump.waits = false);
     }
 
@@ -263,7 +263,7 @@ impl Relay {
             Some(terminal) => terminal.begin(),
             None => {}
         }
-        self.let_input_in();
+        self.let_all_go();
     }
 
     /// Hands on the size of the caller's terminal, where the program has one: the kernel tells the program then.

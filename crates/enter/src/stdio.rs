@@ -130,10 +130,10 @@ pub(crate) fn terminal(pair: Pair, owner: Option<u32>) -> Result<(Relay, Stdio),
     let caller = caller.map(duplicate).transpose()?;
     let (input, output) = (duplicate(pair.master.as_fd())?, duplicate(pair.master.as_fd())?);
     let mut pumps = vec![
-        // Before the output, which waits until the terminal's modes are set.
         Pump::new(Stream::Messages, read, own(callers_errors(), OFlags::WRONLY)?),
         Pump::new(Stream::Input, own(callers_input(), OFlags::RDONLY)?, input).waiting(),
-        Pump::new(Stream::Output, output, own(callers_output(), OFlags::WRONLY)?),
+        // Until the terminal's modes are set: a keeper may close its end of the messages after the program's first words.
+        Pump::new(Stream::Output, output, own(callers_output(), OFlags::WRONLY)?).waiting(),
     ];
     if isatty(callers_output()) && is_elsewhere(callers_errors()) {
         let (read, write) = pipe(owner)?;
