@@ -283,3 +283,28 @@ fn input_from_elsewhere_ends_with_the_key_for_it() -> Result<()> {
     ensure!(output.success() && output.stdout.starts_with("typed\r\ntyped\r\n/dev/pts/"), "{output:?}");
     Ok(())
 }
+
+#[test]
+fn input_that_ends_within_a_line_ends_all_the_same() -> Result<()> {
+    let container = running(&[])?;
+    let line = run::cnsenter(["--pty", container.name(), "sh", "-c", "stty -echo; cat; echo .end"]);
+    let mut shell = run::on_default_engine(Command::new("bash"));
+    // timeout(1) must not stop it for want of a terminal.
+    let script = "printf typed | timeout --foreground 30 \"$@\"";
+    shell.args(["-c", script, "bash"]).arg(line.get_program()).args(line.get_args());
+    let output = testbed::output::run(&mut shell)?;
+    ensure!(output.success() && output.stdout.ends_with("typed.end\r\n"), "{output:?}");
+    Ok(())
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_leaves_no_raw_terminal_behind() -> Result<()> {
+    let container = running(&[])?;
+    let script = "stty -g | sed 's/^/before /'; \"$@\" | head -n 1; stty -g | sed 's/^/after /'; echo end";
+    let mut session = on_terminal(script, &["--pty", container.name(), "yes"])?;
+    let text = session.expect("end")?;
+    let modes = |word| text.split(word).nth(1).and_then(|text| text.split_whitespace().next());
+    ensure!(modes("before ").is_some() && modes("before ") == modes("after "), "{text}");
+    ensure!(!text.contains("cannot"), "{text}");
+    Ok(())
+}

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use nix::libc;
 use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::pty::Terminal;
@@ -52,8 +53,8 @@ pub(crate) struct Pump {
     waits: bool,
     /// The other end of the pipe `to`, where what the program leaves there goes back to the file `from`.
     back: Option<OwnedFd>,
-    /// Why something that the program has said is not where the caller wants it.
-    lost: Option<Errno>,
+    /// Why not all was copied, where neither side has simply gone.
+    failed: Option<Errno>,
 }
 
 /// What came of a step.
@@ -71,16 +72,8 @@ enum Step {
 
 impl Pump {
     pub(crate) fn new(stream: Stream, from: OwnedFd, to: OwnedFd) -> Self {
-        Self {
-            stream,
-            from: Some(from),
-            to: Some(to),
-            buffer: Vec::new(),
-            written: 0,
-            waits: false,
-            back: None,
-            lost: None,
-        }
+        let (from, to, buffer) = (Some(from), Some(to), Vec::new());
+        Self { stream, from, to, buffer, written: 0, waits: false, back: None, failed: None }
     }
 
     /// It waits for [`Relay::go_on`].
@@ -121,9 +114,7 @@ impl Pump {
                 }
                 Err(Errno::AGAIN | Errno::INTR) => Step::Waits,
                 Err(errno) => {
-                    let is_gone = errno == Errno::PIPE || (errno == Errno::IO && rustix::termios::isatty(to));
-                    let is_programs = matches!(self.stream, Stream::Output | Stream::Errors);
-                    self.lost = Some(errno).filter(|_| is_programs && !is_gone);
+                    self.failed = Some(errno).filter(|errno| *errno != Errno::PIPE && !has_hung_up(to.as_fd(), *errno));
                     Step::Refused
                 }
             };
@@ -139,8 +130,13 @@ impl Pump {
         self.buffer.truncate(read.unwrap_or(0));
         match read {
             Ok(1..) => Step::Went,
+            Ok(0) => Step::Ended,
             Err(Errno::AGAIN | Errno::INTR) => Step::Waits,
-            Ok(0) | Err(_) => Step::Ended,
+            Err(errno) => {
+                // One that is open for writing alone never had any.
+                self.failed = Some(errno).filter(|errno| *errno != Errno::BADF && !has_hung_up(from.as_fd(), *errno));
+                Step::Ended
+            }
         }
     }
 
@@ -223,9 +219,10 @@ impl Relay {
             }
             (Stream::Input, Some(terminal)) if step == Step::Ended => match terminal.end_of_input() {
                 // What a person types to say that it is the end.
+                // Once for a line that has begun, which it only hands over, and once for the end itself.
                 Some(character) if pump.from.is_some() => {
                     pump.from = None;
-                    pump.buffer = vec![character];
+                    pump.buffer = vec![character; 2];
                     pump.written = 0;
                 }
                 Some(_) => pump.end(),
@@ -237,8 +234,10 @@ impl Relay {
         step
     }
 
-    /// The caller's terminal is gone, and the program's with it: the kernel tells those who use it.
+    /// The caller's terminal is gone, or nobody takes what is shown, and the program's goes with it: the kernel tells those
+    /// who use it. A terminal that is still there is left as it was found.
     fn hang_up(&mut self) {
+        self.pause();
         for pump in self.pumps.iter_mut().filter(|pump| pump.stream != Stream::Messages) {
             pump.end();
         }
@@ -271,10 +270,14 @@ impl Relay {
         self.terminal.as_ref().map(Terminal::resize).is_some()
     }
 
+    /// What has kept the program from being given all its input, or the caller all its output.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (Stream, Errno)> {
+        self.pumps.iter().filter_map(|pump| Some((pump.stream, pump.failed?)))
+    }
+
     /// The program has ended: copies what it has said, and leaves everything as it was found. What others still have open
-    /// is not waited for. A signal that means the end ends it earlier. Says why, where something could not be written: to
-    /// a full disk, say. A reader that has gone is none of these.
-    pub(crate) fn finish(&mut self, signals: &SignalFd) -> Option<Errno> {
+    /// is not waited for. A signal that means the end ends it earlier.
+    pub(crate) fn finish(&mut self, signals: &SignalFd) {
         let room = |pump: &Pump| pump.from.as_ref().and_then(|from| rustix::pipe::fcntl_getpipe_size(from).ok());
         // Somebody in the background may go on and on.
         let mut left: Vec<_> = self.pumps.iter().map(|pump| room(pump).unwrap_or(HELD).max(BLOCK)).collect();
@@ -310,8 +313,16 @@ impl Relay {
         }
         self.pumps.iter().for_each(Pump::give_back);
         self.pause();
-        self.pumps.iter().find_map(|pump| pump.lost)
     }
+}
+
+/// Whether this is what a terminal says that has hung up, and no failure of a disk.
+fn has_hung_up(stream: BorrowedFd<'_>, errno: Errno) -> bool {
+    let is_device = || {
+        let found = rustix::fs::fstat(stream);
+        found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice)
+    };
+    errno == Errno::IO && is_device()
 }
 
 fn is_end(signal: u32) -> bool {

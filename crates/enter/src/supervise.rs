@@ -34,7 +34,8 @@ use crate::relay::Relay;
 use crate::stdio::Stdio;
 use crate::{Error, sys};
 
-/// Our exit status where parent and child have lost each other; nobody is there to see it, as a rule.
+/// Our exit status where something was lost: parent and child each other, when nobody is there to see it, as a rule; or
+/// what a program without errors has written.
 const LOST: i32 = 125;
 
 /// How the program stands to the caller's terminal.

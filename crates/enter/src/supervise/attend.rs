@@ -11,7 +11,8 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, wait, waitpid};
 
 use super::{LOST, Leash, Parent, Session};
 use crate::cgroup::Cgroups;
-use crate::relay::Relay;
+use crate::error::Failure;
+use crate::relay::{Relay, Stream};
 use crate::{Error, sys};
 
 /// The mark of a signal that came from the terminal: sigqueue(3), `si_int`.
@@ -194,9 +195,9 @@ impl Waiting<'_> {
             if self.making.is_some() && status.terminating_signal() == Some(libc::SIGSYS) {
                 return Err(Error::Filtered { call: "a step before the program", errno: Errno::EPERM });
             }
-            if let Some(errno) = self.relay.as_mut().and_then(|relay| relay.finish(&self.signals)) {
-                log::error!("cannot write the program's output: {}", Errno::from_raw(errno.raw_os_error()).desc());
-                std::process::exit(LOST);
+            if let Some(relay) = &mut self.relay {
+                relay.finish(&self.signals);
+                say_what_was_lost(relay, &status);
             }
             end_as(status);
         }
@@ -279,6 +280,26 @@ fn is_in_group_of_parent(child: Pid) -> bool {
     let group = |pid| rustix::process::getpgid(pid).ok();
     let parent = rustix::process::getppid();
     parent.is_some() && group(Some(child)) == group(parent)
+}
+
+/// What could not be copied is said, and output that is lost is no success, whatever the program thinks; that nobody took
+/// it any more is what SIGPIPE told it. Of its input nobody knows whether it would have read so far.
+fn say_what_was_lost(relay: &Relay, status: &WaitStatus) {
+    let mut lost = false;
+    for (stream, errno) in relay.failures() {
+        let why = Failure::from(errno).0.desc();
+        match stream {
+            Stream::Input => log::warn!("cannot read all of the program's input: {why}"),
+            Stream::Output | Stream::Errors => {
+                log::error!("cannot write the program's output: {why}");
+                lost = true;
+            }
+            Stream::Messages => {}
+        }
+    }
+    if lost && (status.exit_status() == Some(0) || status.terminating_signal() == Some(libc::SIGPIPE)) {
+        std::process::exit(LOST);
+    }
 }
 
 /// Ends as another process did.
