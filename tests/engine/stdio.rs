@@ -55,6 +55,39 @@ fn send(pid: u32, signal: Signal) -> Result<()> {
     Ok(kill_process(Pid::from_raw(pid.cast_signed()).context("pid 0")?, signal)?)
 }
 
+#[test]
+fn what_cannot_be_written_or_read_is_said() -> Result<()> {
+    let container = running(&[])?;
+    for (streams, program, code, what) in [
+        (">/dev/full", "echo lost", 125, "cannot write all of the program's output: No space left on device"),
+        (">/dev/full", "echo lost; exit 3", 3, "cannot write all of the program's output: No space left on device"),
+        ("</", "cat", 0, "cannot read all of the program's input: Is a directory"),
+    ] {
+        let line = run::cnsenter([container.name(), "sh", "-c", program]);
+        let output = output::run(&mut script(&format!("\"$@\" {streams}"), &line))?;
+        ensure!(output.code == Some(code) && output.stderr.contains(what), "{output:?}");
+    }
+    Ok(())
+}
+
+/// It is a file of the host's: who has it open may change its mode, or open it again for the other direction.
+#[test]
+fn a_fifo_with_a_name_is_not_handed_on() -> Result<()> {
+    let container = running(&[])?;
+    let scratch = Scratch::new()?;
+    let path = scratch.path().join("fifo");
+    let text = "mkfifo -m 600 PATH; exec 9<>PATH; echo typed >&9; \"$@\" <&9; stat -c %a PATH";
+    let text = text.replace("PATH", &path.display().to_string());
+    let program = "read line; echo $line; chmod 666 /proc/self/fd/0";
+    let control =
+        output::run(&mut script(&text, &run::cnsenter(["--raw", "-a", container.name(), "sh", "-c", program])))?;
+    ensure!(control.stdout == "typed\n666\n", "{control:?}");
+    fs::remove_file(&path)?;
+    let output = output::run(&mut script(&text, &run::cnsenter([container.name(), "sh", "-c", program])))?;
+    ensure!(output.stdout == "typed\n600\n", "{output:?}");
+    Ok(())
+}
+
 /// Whoever has it open may give it to somebody else, and with it everybody's on the host.
 #[test]
 fn null_is_the_containers_own() -> Result<()> {

@@ -19,8 +19,6 @@ use crate::plan::{Plan, Streams};
 use crate::sys::own;
 use crate::{Error, credentials};
 
-/// statfs(2) magic of pipes without a name.
-const PIPEFS_MAGIC: i64 = 0x5049_5045;
 /// What a process has whose ancestors never asked for another, in nanoseconds: PR_SET_TIMERSLACK(2const).
 const TIMER_SLACK: u64 = 50_000;
 
@@ -165,7 +163,7 @@ fn own_the_streams(uid: Uid, plan: &Plan) {
     for stream in streams.map(|stream| stream()) {
         let Ok(found) = rustix::fs::fstat(stream) else { continue };
         let to_give = match FileType::from_raw_mode(found.st_mode) {
-            FileType::Fifo => rustix::fs::fstatfs(stream).is_ok_and(|system| system.f_type == PIPEFS_MAGIC),
+            FileType::Fifo => crate::stdio::is_nameless(stream),
             FileType::CharacterDevice => plan.streams == Streams::Terminal && rustix::termios::isatty(stream),
             _ => false,
         };

@@ -4,7 +4,7 @@
 //! A container's program gets no file, device or terminal of the host's: it could open a file again under `/proc/self/fd`,
 //! to write where the caller can only append, give the host's `/dev/null` to somebody else (fchown(2)), and push what it
 //! likes into a terminal's input (TIOCSTI). The container's own `/dev/null` takes the place of the host's, a pipe of ours
-//! that of the others. Pipes and sockets are handed on, and so is what was closed.
+//! that of the others. Pipes without a name and sockets are handed on, and so is what was closed.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -153,8 +153,12 @@ fn is_replaced(stream: BorrowedFd<'_>) -> Option<Stat> {
         return None;
     }
     let found = fstat(stream).ok()?;
-    let kind = FileType::from_raw_mode(found.st_mode);
-    let handed_on = [FileType::Fifo, FileType::Socket].contains(&kind);
+    let handed_on = match FileType::from_raw_mode(found.st_mode) {
+        FileType::Socket => true,
+        // One with a name is a file of the host's: fchmod(2).
+        FileType::Fifo => is_nameless(stream),
+        _ => false,
+    };
     (!handed_on).then_some(found)
 }
 
@@ -182,9 +186,14 @@ fn pipe(owner: Option<u32>) -> Result<(OwnedFd, OwnedFd), Error> {
 /// A pipe can be opened again, as `/dev/stdout`, by its owner alone.
 fn give_to(stream: BorrowedFd<'_>, owner: Option<u32>) {
     let Some(owner) = owner else { return };
-    if rustix::fs::fstatfs(stream).is_ok_and(|found| found.f_type == PIPEFS_MAGIC) {
+    if is_nameless(stream) {
         let _ = rustix::fs::fchown(stream, Some(Uid::from_raw(owner)), None::<Gid>);
     }
+}
+
+/// Whether it is a pipe that lies in no file system of the host's.
+pub(crate) fn is_nameless(pipe: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatfs(pipe).is_ok_and(|found| found.f_type == PIPEFS_MAGIC)
 }
 
 fn nonblocking(end: &OwnedFd) -> Result<(), Error> {
