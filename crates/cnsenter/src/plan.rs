@@ -136,7 +136,9 @@ pub(crate) fn plan(
         (&plan.working_directory, resolved.container(), args.enters_files())
     {
         let folder = folder.display();
-        notices.push(format!("the working directory {folder} is the host's, among the container's files (-W: inside)"));
+        notices.push(format!(
+            "the working directory {folder} is the host's, among the container's files (--workdir: inside)"
+        ));
     }
     let terminal = caller.term.filter(|_| plan.streams == Streams::Terminal || caller.on_terminal);
     let command = Command {
