@@ -69,6 +69,9 @@ pub(super) fn not_entered(
         }
         EnterError::NoProgram { searched, .. } => no_program(searched.as_ref(), container, args)?,
         EnterError::NoInterpreter { .. } => no_interpreter(args),
+        EnterError::CannotExecute { errno: Errno::E2BIG, .. } => {
+            "arguments and environment count together, -E and --env-file among them".to_owned()
+        }
         EnterError::CannotExecute { .. } => {
             "is it executable for this user, and its file system not mounted noexec?".to_owned()
         }
