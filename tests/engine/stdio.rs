@@ -59,8 +59,8 @@ fn send(pid: u32, signal: Signal) -> Result<()> {
 fn what_cannot_be_written_or_read_is_said() -> Result<()> {
     let container = running(&[])?;
     for (streams, program, code, what) in [
-        (">/dev/full", "echo lost", 125, "cannot write all of the program's output: No space left on device"),
-        (">/dev/full", "echo lost; exit 3", 3, "cannot write all of the program's output: No space left on device"),
+        (">/dev/full", "echo lost", 125, "cannot write the program's output: No space left on device"),
+        (">/dev/full", "echo lost; exit 3", 3, "cannot write the program's output: No space left on device"),
         ("</", "cat", 0, "cannot read all of the program's input: Is a directory"),
     ] {
         let line = run::cnsenter([container.name(), "sh", "-c", program]);
