@@ -174,3 +174,20 @@ fn a_server_started_in_a_sandbox_serves_there() -> Result<()> {
     assert_eq!(page, nginx.exec(&[], &inside[1..])?);
     Ok(())
 }
+
+#[test]
+fn too_much_to_hand_over_is_said_as_such() -> Result<()> {
+    let container = testbed::Container::run(testbed::image::busybox()?, &[], &["sleep", "100000"])?;
+    let scratch = testbed::Scratch::new()?;
+    let file = scratch.path().join("variables");
+    // A single one may have 128 KiB, and all together a quarter of the stack: execve(2).
+    let lines: String = (0..80).map(|number| format!("V{number}={}\n", "x".repeat(120_000))).collect();
+    std::fs::write(&file, lines)?;
+    let words = ["--env-file", &file.display().to_string(), container.name(), "true"].map(str::to_owned);
+    let output = testbed::output::run(&mut crate::run::cnsenter(words))?;
+    anyhow::ensure!(
+        output.code == Some(126) && output.stderr.contains("hint: arguments and environment"),
+        "{output:?}"
+    );
+    Ok(())
+}
