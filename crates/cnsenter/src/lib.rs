@@ -97,9 +97,8 @@ fn not_entered(error: enter::Error, resolved: &Resolved) -> Failure {
 /// Finds the target, decides, and holds what there is to join; nothing is held where the plan is only to be shown.
 fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, Option<Opened>), Failure> {
     let resolved = without_sigpipe(|| resolve(args, waiting))?;
-    let (recorded, unread) = recorded(args, &resolved);
-    let mut planned = plan::plan(args, &resolved, recorded, caller(args)?).map_err(Failure::Refused)?;
-    planned.notices.extend(unread);
+    let recorded = recorded(args, &resolved)?;
+    let planned = plan::plan(args, &resolved, recorded, caller(args)?).map_err(Failure::Refused)?;
     if args.action == Action::Print {
         return Ok((planned, resolved, None));
     }
@@ -163,15 +162,15 @@ fn without_sigpipe<T>(ask: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// What the runtime recorded of the container's programs, where one is to be run as they are; a notice where that cannot
-/// be read.
-fn recorded(args: &Args, resolved: &Resolved) -> (Option<Specification>, Option<String>) {
+/// What the runtime recorded of the container's programs, where one is to be run as they are. A record that is there and
+/// says nothing is an error: what it forbids would be allowed. `--privileged` asks for that.
+fn recorded(args: &Args, resolved: &Resolved) -> Result<Option<Specification>, Failure> {
     let Some(container) = resolved.container().filter(|it| it.runs() && args.enters_whole()) else {
-        return (None, None);
+        return Ok(None);
     };
     match resolve::specification(container, &settings(args)) {
-        Ok(recorded) => (recorded, None),
-        Err(error) => (None, Some(format!("{error}; going by the process of the container"))),
+        Err(_) if args.privileged => Ok(None),
+        other => Ok(other?),
     }
 }
 

@@ -12,6 +12,7 @@
 //! - folder: as recorded; one that is missing is an error, since only the first program's is made;
 //! - umask: 0022 unless recorded, whatever the container's first process has set.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
@@ -250,7 +251,11 @@ pub(crate) fn read(container: &Container, settings: &Settings) -> Result<Option<
     let path = bundle.join("config.json");
     log::info!("reading {}", path.display());
     let failed = |reason: String| Error::Specification { file: path.clone(), reason };
-    let bytes = file::read(&path, file::LARGEST).map_err(|error| failed(file::reason(&error)))?;
+    let bytes = match file::read(&path, file::LARGEST) {
+        // It has just ended; or we are nobody who could join it.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return Ok(None),
+        other => other.map_err(|error| failed(file::reason(&error)))?,
+    };
     let specification = parse(&bytes).map_err(|error| failed(error.to_string()))?;
     let specification = specification.ok_or_else(|| failed("it says nothing of a process".to_owned()))?;
     let is_crun = runtime::records(container, &roots).iter().any(|record| oci::is_of_crun(record));

@@ -56,10 +56,14 @@ fn a_record_that_is_none_is_an_error_with_its_name() -> Result<()> {
         make(&file)?;
         let message = format!("cannot read {}: {reason}", file.display());
         assert_eq!(refusal(web.id())?, Some(message.clone()), "{what}");
-        // Who goes in is told what that means for the program.
-        let output = run([&format!("oci://{}", web.id()), "true"])?;
-        let notice = format!("cnsenter: note: {message}; going by the process of the container\n");
-        assert!(output.success() && output.stderr.contains(&notice), "{what}: {output:?}");
+        // What it forbids would be allowed: nobody goes in by accident, and those who say so do.
+        let target = format!("oci://{}", web.id());
+        let output = run([&target, "true"])?;
+        let said = format!("cnsenter: {message}\nhint: it says what the container's programs may do; ");
+        assert!(output.code == Some(125) && output.stderr.starts_with(&said), "{what}: {output:?}");
+        for option in ["--raw", "--privileged", "--net"] {
+            assert!(run([option, &target, "true"])?.success(), "{what}: {option}");
+        }
     }
     std::fs::write(&file, real)?;
     assert_eq!(refusal(web.id())?, None);

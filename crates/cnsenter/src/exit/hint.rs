@@ -88,7 +88,11 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
         ResolveError::Folder(_) => sudo(words),
         ResolveError::NoSandbox(_) => "--net joins the network of its process".to_owned(),
         ResolveError::NetworkLoop(name) => format!("docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {name}"),
-        ResolveError::Specification { .. } | ResolveError::Executor(_) => return None,
+        ResolveError::Specification { .. } => {
+            "it says what the container's programs may do; --raw and --privileged go without it, and confine nothing"
+                .to_owned()
+        }
+        ResolveError::Executor(_) => return None,
     })
 }
 
