@@ -146,7 +146,7 @@ fn line(plan: &Plan, command: &Command, joins: &[(Namespace, Source)]) -> Vec<Os
         })
     };
     // Of a container that runs as root, nothing needs to be said.
-    let (own_user, own_group) = enter::user(plan).flatten().filter(|ids| *ids != (0, 0)).unzip();
+    let (own_user, own_group) = enter::user(plan).filter(|ids| *ids != (0, 0)).unzip();
     words.extend(id("--setuid", plan.credentials.user.or(own_user.map(Id::Number))));
     words.extend(id("--setgid", plan.credentials.group.or(own_group.map(Id::Number))));
     let flags = [

@@ -58,22 +58,21 @@ pub use view::{View, ViewFiles};
 pub fn home(plan: &Plan) -> Option<OsString> {
     let uid = match plan.credentials.user {
         Some(Id::Number(uid)) => uid,
-        _ => user(plan)?.map_or_else(|| rustix::process::geteuid().as_raw(), |(uid, _)| uid),
+        _ => user(plan).map_or_else(|| rustix::process::geteuid().as_raw(), |(uid, _)| uid),
     };
     Some(Accounts::read(root(plan)?.as_fd()).home_of(uid))
 }
 
-/// The user and the group that the program of a container gets, for showing: inside, where it is the runtime's record or
-/// `--as` that says so. Nothing where that user is not in the target's own passwd file.
-pub fn user(plan: &Plan) -> Option<Option<(u32, u32)>> {
-    Some(match plan.identity.as_ref().map(|identity| &identity.user) {
-        Some(User::Recorded { uid, gid, .. }) => Some((*uid, *gid)),
-        Some(User::Named { text, added }) => {
+/// The user and the group of the container that its program gets, for showing, where the runtime's record or `--as` says so.
+pub fn user(plan: &Plan) -> Option<(u32, u32)> {
+    match &plan.identity.as_ref()?.user {
+        User::Recorded { uid, gid, .. } => Some((*uid, *gid)),
+        User::Named { text, added } => {
             let found = Accounts::read(root(plan)?.as_fd()).look_up(text, added).ok()?;
             Some((found.uid, found.gid))
         }
-        Some(User::OfTarget) | None => None,
-    })
+        User::OfTarget => None,
+    }
 }
 
 /// The folder that holds the target's own accounts, for showing.
