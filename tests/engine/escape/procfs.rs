@@ -2,9 +2,10 @@
 
 use std::io::Read;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testbed::{Container, output};
+use testbed::{Container, output, wait};
 
 use super::{Host, KINDS, container, inside};
 use crate::spellings::sides::children;
@@ -47,12 +48,15 @@ fn what_is_told_to_the_kernel_is_told_to_the_kernel() -> Result<()> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut said = [0; 6];
         child.stdout.as_mut().context("no pipe")?.read_exact(&mut said)?;
-        let mut lowest = child.id();
-        while let Some(below) = children(lowest).first() {
-            lowest = *below;
-        }
-        let score = std::fs::read_to_string(format!("/proc/{lowest}/oom_score_adj"))?;
-        let status = std::fs::read_to_string(format!("/proc/{lowest}/status"))?;
+        // The setter that made it may not be gone yet.
+        let (score, status) = wait::until(Duration::from_secs(30), "the program", || {
+            let mut lowest = child.id();
+            while let Some(below) = children(lowest).first() {
+                lowest = *below;
+            }
+            let read = |file: &str| std::fs::read_to_string(format!("/proc/{lowest}/{file}")).ok();
+            (read("comm")? == "cat\n").then_some((read("oom_score_adj")?, read("status")?))
+        })?;
         drop(child.stdin.take());
         ensure!(child.wait()?.success());
         ensure!(score == "321\n", "{fake}: its score is {score}");
