@@ -17,7 +17,7 @@ use crate::identity::{Capabilities, Prepared};
 use crate::opened::Opened;
 use crate::plan::{Plan, Streams};
 use crate::sys::own;
-use crate::{Error, credentials};
+use crate::{Error, credentials, limits};
 
 /// What a process has whose ancestors never asked for another, in nanoseconds: PR_SET_TIMERSLACK(2const).
 const TIMER_SLACK: u64 = 50_000;
@@ -110,8 +110,7 @@ fn tell<E: std::fmt::Display>(what: &str, done: Result<(), E>) {
 /// For a program of the container's that has no identity of it: the caller's keys and memory stay behind.
 pub(crate) fn stand_apart() -> Result<(), Error> {
     leave_the_keyring(None)?;
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    rustix::process::setrlimit(rustix::process::Resource::Core, none).map_err(Error::system("cannot forbid core dumps"))
+    limits::forbid_cores().map_err(Error::system("cannot forbid core dumps"))
 }
 
 /// The keys of the caller's session are none of the container's.

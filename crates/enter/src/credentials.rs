@@ -1,15 +1,18 @@
 //! User, groups and capabilities of the program: the last thing before exec, since they take away the right to do
 //! anything else. Which ones are asked for is said by the plan.
 
+use std::os::fd::AsFd;
+use std::path::Path;
+
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, OFlags};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
-use crate::Error;
 use crate::opened::Opened;
 use crate::plan::{Id, Plan};
+use crate::{Error, confine};
 
 /// Lets no process of the container look into this one. A program can be looked into again, since exec resets it.
 pub(crate) fn hide() -> Result<(), Error> {
@@ -83,7 +86,7 @@ pub(crate) fn set_groups(groups: &[Gid], opened: &Opened) -> Result<(), Error> {
 /// Asked of the host's `/proc`: the container's could say anything.
 fn setgroups_denied(opened: &Opened) -> bool {
     let Some(proc) = &opened.proc else { return false };
-    let file = rustix::fs::openat(proc, "self/setgroups", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let file = confine::open_own(proc.as_fd(), Path::new("setgroups"), OFlags::RDONLY);
     let mut text = [0; 16];
     let read = file.and_then(|file| rustix::io::read(&file, &mut text));
     read.is_ok_and(|length| text[..length].starts_with(b"deny"))

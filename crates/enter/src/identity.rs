@@ -139,8 +139,7 @@ pub(crate) struct Rights {
 impl Rights {
     /// Whether programs with these rights may trace others than their own, capabilities(7).
     pub(crate) fn may_trace(&self) -> bool {
-        const CAP_SYS_PTRACE: u64 = 1 << 19;
-        self.capabilities.is_none_or(|sets| (sets.bounding | sets.permitted) & CAP_SYS_PTRACE != 0)
+        self.capabilities.is_none_or(|sets| sets.may_trace())
     }
 }
 
@@ -212,6 +211,12 @@ impl Prepared {
 }
 
 impl Capabilities {
+    /// Whether a process with these, or a program that it executes, may trace any other: CAP_SYS_PTRACE.
+    pub(crate) fn may_trace(&self) -> bool {
+        const CAP_SYS_PTRACE: u64 = 1 << 19;
+        (self.bounding | self.permitted) & CAP_SYS_PTRACE != 0
+    }
+
     /// What a user has who was named for this program: what exec keeps for a user was meant for the container's own. To
     /// root, exec gives all of the bounding set.
     fn of_another_user(self) -> Self {

@@ -103,6 +103,11 @@ impl Wanted {
     }
 }
 
+/// This process leaves no core.
+pub(crate) fn forbid_cores() -> rustix::io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
+}
+
 /// `None` is no limit.
 fn above(one: Option<u64>, other: Option<u64>) -> bool {
     other.is_some_and(|other| one.is_none_or(|one| one > other))

@@ -24,9 +24,6 @@ const CGROUP2_MAGIC: i64 = 0x6367_7270;
 /// statfs(2) magic of SELinux's own file system.
 const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
 
-/// Bit 19 of a set of capabilities(7).
-const CAP_SYS_PTRACE: u64 = 1 << 19;
-
 /// An environment larger than this, in bytes, would not pass execve(2) anyway.
 const LARGEST_ENVIRONMENT: u64 = 8 << 20;
 
@@ -127,7 +124,7 @@ impl Opened {
             let sets = status::Status::of(process)?.capabilities;
             // A tool without root's capabilities may be traced by whoever takes on its user: ptrace(2).
             let is_weak = !matches!(plan.credentials.user, None | Some(Id::Number(0)));
-            if is_weak || sets.is_none_or(|sets| sets.bounding & CAP_SYS_PTRACE != 0) {
+            if is_weak || sets.is_none_or(|sets| sets.may_trace()) {
                 return Err(Error::Tracers(process.pid));
             }
         }
@@ -179,7 +176,6 @@ impl Opened {
         let mut numbers: Vec<_> = all.map(AsRawFd::as_raw_fd).collect();
         numbers.extend(self.cgroups.descriptors());
         numbers.extend(self.pty.iter().flat_map(pty::Pair::descriptors));
-        numbers.extend(self.view.iter().flat_map(view::Prepared::descriptors));
         numbers.sort_unstable();
         numbers
     }

@@ -90,26 +90,25 @@ pub(crate) fn as_outside(uid: u32, process: &Process) -> Option<u32> {
 }
 
 fn outside(map: &[u8], inside: u32) -> Option<u32> {
-    let map = String::from_utf8_lossy(map);
-    let of_line = |line: &str| {
-        let mut words = line.split_ascii_whitespace().map(|word| word.parse::<u32>().ok());
-        let (first, from, count) = (words.next()??, words.next()??, words.next()??);
-        let offset = inside.checked_sub(first).filter(|offset| *offset < count)?;
-        from.checked_add(offset)
-    };
-    map.lines().find_map(of_line)
+    lines(&String::from_utf8_lossy(map)).find_map(|[first, from, count]| moved(inside, first, from, count))
 }
 
-/// Lines of first number inside, first number outside, how many.
 fn inside(map: &[u8], outside: u32) -> u32 {
     let map = String::from_utf8_lossy(map);
-    let of_line = |line: &str| {
-        let mut words = line.split_ascii_whitespace().map(|word| word.parse::<u32>().ok());
-        let (first, from, count) = (words.next()??, words.next()??, words.next()??);
-        let offset = outside.checked_sub(from).filter(|offset| *offset < count)?;
-        first.checked_add(offset)
-    };
-    map.lines().find_map(of_line).unwrap_or(NOBODY)
+    lines(&map).find_map(|[first, from, count]| moved(outside, from, first, count)).unwrap_or(NOBODY)
+}
+
+/// First number inside, first number outside, how many.
+fn lines(map: &str) -> impl Iterator<Item = [u32; 3]> {
+    map.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace().map(|word| word.parse().ok());
+        Some([words.next()??, words.next()??, words.next()??])
+    })
+}
+
+/// The number that is as far from `to` as this one is from `from`, if it is one of as many.
+fn moved(number: u32, from: u32, to: u32, count: u32) -> Option<u32> {
+    to.checked_add(number.checked_sub(from).filter(|offset| *offset < count)?)
 }
 
 #[cfg(test)]

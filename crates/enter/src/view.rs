@@ -5,7 +5,7 @@
 mod mounts;
 mod names;
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use crate::Error;
@@ -80,11 +80,6 @@ impl Prepared {
         }
         prepared.processes = view.processes.then(|| Ours::new("/proc/self/ns/pid"));
         Ok(prepared)
-    }
-
-    /// What it holds open.
-    pub(crate) fn descriptors(&self) -> Vec<RawFd> {
-        Vec::new()
     }
 
     /// Shows it: after joining, in the process that is to become the program, since only a process of a pid namespace can

@@ -13,7 +13,7 @@ use super::{LOST, Leash, Parent, Session};
 use crate::cgroup::Cgroups;
 use crate::error::Failure;
 use crate::relay::{Relay, Stream};
-use crate::{Error, sys};
+use crate::{Error, limits, sys};
 
 /// The mark of a signal that came from the terminal: sigqueue(3), `si_int`.
 const BY_TERMINAL: i32 = 0x747479;
@@ -309,8 +309,7 @@ fn end_as(status: WaitStatus) -> ! {
     }
     let number = status.terminating_signal().unwrap_or_default();
     // Without a second core dump.
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let _ = limits::forbid_cores();
     sys::die_by(number);
     // It does not kill this process, though it killed the child.
     std::process::exit(128 + number);
