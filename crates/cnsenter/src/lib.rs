@@ -21,7 +21,7 @@ use enter::Opened;
 use exit::Failure;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use plan::{Caller, Planned, Refusal, Resolved};
-use resolve::{Context, Settings, Specification, State};
+use resolve::{Context, Reference, Settings, Specification, State};
 
 /// How soon to ask again after a container that ended meanwhile.
 const NOTICED: Duration = Duration::from_millis(5);
@@ -96,8 +96,15 @@ fn not_entered(error: enter::Error, resolved: &Resolved) -> Failure {
 
 /// Finds the target, decides, and holds what there is to join; nothing is held where the plan is only to be shown.
 fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, Option<Opened>), Failure> {
-    let resolved = without_sigpipe(|| resolve(args, waiting))?;
-    let recorded = recorded(args, &resolved)?;
+    let (resolved, recorded) = match &args.target {
+        Some(TargetWord::Reference(reference)) => {
+            let settings = settings(args);
+            let resolved = without_sigpipe(|| resolve(args, reference, &settings, waiting))?;
+            let recorded = recorded(args, &resolved, &settings)?;
+            (resolved, recorded)
+        }
+        _ => (Resolved::Nothing, None),
+    };
     let planned = plan::plan(args, &resolved, recorded, caller(args)?).map_err(Failure::Refused)?;
     if args.action == Action::Print {
         return Ok((planned, resolved, None));
@@ -164,11 +171,11 @@ fn without_sigpipe<T>(ask: impl FnOnce() -> T) -> T {
 
 /// What the runtime recorded of the container's programs, where one is to be run as they are. A record that is there and
 /// says nothing is an error: what it forbids would be allowed. `--privileged` asks for that.
-fn recorded(args: &Args, resolved: &Resolved) -> Result<Option<Specification>, Failure> {
+fn recorded(args: &Args, resolved: &Resolved, settings: &Settings) -> Result<Option<Specification>, Failure> {
     let Some(container) = resolved.container().filter(|it| it.runs() && args.enters_whole()) else {
         return Ok(None);
     };
-    match resolve::specification(container, &settings(args)) {
+    match resolve::specification(container, settings) {
         Err(_) if args.privileged => Ok(None),
         other => Ok(other?),
     }
@@ -182,15 +189,18 @@ fn caller(args: &Args) -> Result<Caller, Failure> {
     })
 }
 
-fn resolve(args: &Args, waiting: Option<&Waiting>) -> Result<Resolved, Failure> {
-    let Some(TargetWord::Reference(reference)) = &args.target else { return Ok(Resolved::Nothing) };
-    let settings = settings(args);
-    let running = waiting.map(|waiting| resolve::wait(reference, &settings, waiting.end)).transpose()?;
+fn resolve(
+    args: &Args,
+    reference: &Reference,
+    settings: &Settings,
+    waiting: Option<&Waiting>,
+) -> Result<Resolved, Failure> {
+    let running = waiting.map(|waiting| resolve::wait(reference, settings, waiting.end)).transpose()?;
     Ok(match (args.sandbox, running) {
-        (true, Some(running)) => Resolved::Sandbox(resolve::sandbox_of(reference, running, &settings)?),
-        (true, None) => Resolved::Sandbox(resolve::resolve_sandbox(reference, &settings)?),
+        (true, Some(running)) => Resolved::Sandbox(resolve::sandbox_of(reference, running, settings)?),
+        (true, None) => Resolved::Sandbox(resolve::resolve_sandbox(reference, settings)?),
         (false, Some(running)) => Resolved::Container(running),
-        (false, None) => Resolved::Container(resolve::resolve(reference, &settings)?),
+        (false, None) => Resolved::Container(resolve::resolve(reference, settings)?),
     })
 }
 
