@@ -59,10 +59,15 @@ pub(crate) fn read(root: BorrowedFd<'_>, path: &Path, largest: u64) -> io::Resul
     if size > largest {
         return Err(Errno::FBIG.into());
     }
+    contents(file.into(), size as usize, largest)
+}
+
+/// What is in an open file, of about `size` bytes and at most `largest`; more is an error (EFBIG). It may grow meanwhile, or
+/// have said nothing of its size.
+pub(crate) fn contents(file: File, size: usize, largest: u64) -> io::Result<Vec<u8>> {
     // With room for the read that finds the end.
-    let mut bytes = Vec::with_capacity(size as usize + 1);
-    // It may grow meanwhile, and have said nothing of its size.
-    File::from(file).take(largest + 1).read_to_end(&mut bytes)?;
+    let mut bytes = Vec::with_capacity(size + 1);
+    file.take(largest + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > largest {
         true => Err(Errno::FBIG.into()),
         false => Ok(bytes),

@@ -2,18 +2,22 @@
 //! was afterwards. What is copied between the two belongs in `relay.rs`.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{InputModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-use crate::Error;
+use crate::{Error, inside};
 
 /// statfs(2) magic of devpts.
 const DEVPTS_MAGIC: i64 = 0x1cd1;
 /// The device that makes a new pseudo-terminal each time it is opened, pts(4).
 const MULTIPLEXER: (u32, u32) = (5, 2);
+
+/// How it is opened.
+const MASTER: OFlags = OFlags::RDWR.union(OFlags::NOCTTY).union(OFlags::NONBLOCK);
 
 /// Both sides of a new pseudo-terminal.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ impl Pair {
                 if root.is_some() {
                     notices.push("no /dev/pts is mounted inside: the terminal is one of the host's".to_owned());
                 }
-                open_multiplexer("/dev/ptmx").map_err(Error::system(WHAT))?
+                rustix::fs::open("/dev/ptmx", MASTER | OFlags::CLOEXEC, Mode::empty()).map_err(Error::system(WHAT))?
             }
         };
         rustix::pty::unlockpt(&master).map_err(Error::system(WHAT))?;
@@ -52,20 +56,13 @@ impl Pair {
 
 /// A container may have anything under this name, and opening a device can do things. So it is looked at first.
 fn open_beneath(root: BorrowedFd<'_>, path: &str) -> Option<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let found = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).ok()?;
+    let found = inside::open(root, Path::new(path), OFlags::PATH).ok()?;
     let (status, system) = (rustix::fs::fstat(&found).ok()?, rustix::fs::fstatfs(&found).ok()?);
     let device = (rustix::fs::major(status.st_rdev), rustix::fs::minor(status.st_rdev));
     let is_multiplexer = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice
         && device == MULTIPLEXER
         && system.f_type == DEVPTS_MAGIC;
-    is_multiplexer.then(|| open_multiplexer(&format!("/proc/self/fd/{}", found.as_raw_fd())).ok())?
-}
-
-fn open_multiplexer(path: &str) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty())
+    is_multiplexer.then(|| inside::reopen(&found, MASTER))?
 }
 
 /// The caller's terminal and the master of the program's.

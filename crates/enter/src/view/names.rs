@@ -2,7 +2,7 @@
 //! its place. Nothing is mounted here.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -133,9 +133,7 @@ pub(super) fn has_cache() -> bool {
 /// A file of the host's. What it says may be the container's own.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    let mut content = Vec::with_capacity(4096);
-    file.take(LARGEST + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > LARGEST { Err(Errno::FBIG.into()) } else { Ok(content) }
+    inside::contents(file, 4095, LARGEST)
 }
 
 #[cfg(test)]
