@@ -64,9 +64,10 @@ pub(crate) const EXCUSES: &[Excuse] = &[
               to nobody for that; cnsenter gives them before",
     },
     Excuse {
-        facts: &["parent", "leads_its_group", "leads_its_session"],
+        facts: &["parent", "leads_its_group", "leads_its_session", "session_is_inside", "group_is_inside"],
         places: &[DockerHostProcesses],
-        why: "no pid namespace is entered, and so nothing is forked: the program is the process that the caller started",
+        why: "no pid namespace is entered, and so nothing is forked: the program is the process that the caller started, in \
+              the caller's session, which may have begun outside of what can be seen",
     },
     Excuse {
         facts: &["terminal.size"],
