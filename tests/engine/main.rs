@@ -29,6 +29,7 @@ mod sandbox;
 mod scan;
 mod search;
 mod seccomp;
+mod see;
 mod specification;
 mod spellings;
 mod state;

@@ -12,6 +12,8 @@ use std::time::Duration;
 use enter::{Credentials, Directory, Namespace, WorkingDirectory};
 use resolve::Reference;
 
+pub(crate) use parse::{DEFAULT_TIMEOUT, duration};
+
 pub use parse::parse;
 
 /// By which name the program was called, and so whose options it takes.

@@ -51,6 +51,23 @@ impl From<EnterError> for Failure {
     }
 }
 
+/// What clap has to say of a subcommand's command line: its help, or what is wrong.
+pub(crate) fn clap(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    if error.use_stderr() { OWN } else { 0 }
+}
+
+/// Says why a subcommand failed.
+pub(crate) fn report_subcommand(failure: &Failure) -> u8 {
+    let message = match failure {
+        Failure::Unresolved(error) => error.to_string(),
+        Failure::Output(error) => format!("cannot write: {error}"),
+        _ => format!("{failure:?}"),
+    };
+    say(&message, &[], None);
+    OWN
+}
+
 /// Says what is wrong with the command line.
 pub(crate) fn usage(error: &UsageError) -> u8 {
     say(&error.message, &[], error.hint.as_deref());

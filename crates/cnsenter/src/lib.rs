@@ -8,12 +8,13 @@ mod identity;
 mod log;
 mod plan;
 mod print;
+mod settings;
+mod subcommand;
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cli::{Action, Args, CalledAs, TargetWord};
@@ -21,7 +22,9 @@ use enter::Opened;
 use exit::Failure;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use plan::{Caller, Planned, Refusal, Resolved};
-use resolve::{Context, Reference, Settings, Specification, State};
+use resolve::{Reference, Settings, Specification, State};
+use settings::Engines;
+use subcommand::Subcommand;
 
 /// How soon to ask again after a container that ended meanwhile.
 const NOTICED: Duration = Duration::from_millis(5);
@@ -48,6 +51,11 @@ pub fn run(mut argv: impl Iterator<Item = OsString>) -> u8 {
         _ => CalledAs::Cnsenter,
     };
     let words: Vec<_> = argv.collect();
+    if let (CalledAs::Cnsenter, Some((first, rest))) = (called_as, words.split_first())
+        && let Some(subcommand) = Subcommand::named(first)
+    {
+        return subcommand.run(rest);
+    }
     let args = match cli::parse(called_as, words.iter().cloned()) {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),
@@ -98,7 +106,7 @@ fn not_entered(error: enter::Error, resolved: &Resolved) -> Failure {
 fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, Option<Opened>), Failure> {
     let (resolved, recorded) = match &args.target {
         Some(TargetWord::Reference(reference)) => {
-            let settings = settings(args);
+            let settings = settings::settings(engines(args));
             let resolved = without_sigpipe(|| resolve(args, reference, &settings, waiting))?;
             let recorded = recorded(args, &resolved, &settings)?;
             (resolved, recorded)
@@ -204,29 +212,10 @@ fn resolve(
     })
 }
 
-/// Flags and environment, for `resolve`, which reads neither.
-fn settings(args: &Args) -> Settings {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let flag = args.context.clone().map(|name| Context { name, said_by: "--context" });
-    let context = flag.or_else(|| variable("DOCKER_CONTEXT").map(|name| Context { name, said_by: "DOCKER_CONTEXT" }));
-    let home = |folder| variable("HOME").map(|home| Path::new(&home).join(folder));
-    Settings {
-        host: args.host.clone(),
-        docker_host: variable("DOCKER_HOST"),
-        context,
-        config_folder: variable("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home(".docker")),
-        container_host: variable("CONTAINER_HOST"),
-        runtime_folder: variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(is_own),
-        data_folder: variable("XDG_DATA_HOME").map(PathBuf::from).or_else(|| home(".local/share")).filter(is_own),
-        state_roots: args.state_roots.clone(),
-        timeout: args.timeout,
-    }
-}
-
-/// Whether a folder is the caller's. su and sudo may leave a user's to root, who must not go by what is written there.
-fn is_own(folder: &PathBuf) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    std::fs::metadata(folder).is_ok_and(|found| found.uid() == own && found.mode() & 0o022 == 0)
+fn engines(args: &Args) -> Engines {
+    let Args { host, context, state_roots, timeout, .. } = args;
+    let (host, context, state_roots) = (host.clone(), context.clone(), state_roots.clone());
+    Engines { host, context, state_roots, timeout: *timeout }
 }
 
 fn show_help(long: bool) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ mod file;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod foreign;
+mod list;
 mod reference;
 mod report;
 mod roots;
@@ -27,6 +28,7 @@ use std::time::Instant;
 pub use container::{Container, Elsewhere, Files, Network, Pod, Service, Source, State};
 pub use endpoint::{Context, Origin, Settings};
 pub use error::{Asked, Candidate, Error, Failure, Unknown};
+pub use list::{Asking, Attached, Listed, Listing, Published, Unasked};
 pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
 pub use sandbox::{Sandbox, SandboxFile};
@@ -79,4 +81,18 @@ pub fn specification(container: &Container, settings: &Settings) -> Result<Optio
 /// As [`resolve_sandbox`].
 pub fn sandbox_of(reference: &Reference, container: Container, settings: &Settings) -> Result<Sandbox, Error> {
     sandbox::of_named(reference, container, settings, Instant::now())
+}
+
+/// Every container of every runtime on this host, running or not.
+///
+/// # Errors
+/// For what flags and environment say of engines, as [`resolve`]. An engine that does not answer is no error: it is
+/// among [`Listing::unasked`].
+pub fn list(settings: &Settings, asking: Asking) -> Result<Listing, Error> {
+    list::list(settings, asking)
+}
+
+/// What lists show, of one container that [`resolve`] found.
+pub fn describe(container: Container, settings: &Settings) -> Listed {
+    list::describe(container, settings)
 }

@@ -8,9 +8,14 @@ use serde_json::Value;
 use super::Finding;
 
 /// What a crate may not depend on, not even through others, and why.
-const FORBIDDEN: [(&str, &[&str], &str); 2] = [
-    ("enter", &["tokio", "resolve", "clap"], "joining knows neither engines nor flags, and starts no threads"),
-    ("resolve", &["enter", "clap"], "finding a container knows neither joining nor flags"),
+const FORBIDDEN: [(&str, &[&str], &str); 3] = [
+    (
+        "enter",
+        &["tokio", "resolve", "survey", "clap"],
+        "joining knows neither engines nor flags, and starts no threads",
+    ),
+    ("resolve", &["enter", "survey", "clap"], "finding a container knows neither joining nor flags"),
+    ("survey", &["enter", "resolve", "tokio", "clap"], "the kernel's view knows no containers, and starts no threads"),
 ];
 
 /// Licences under which code may be linked into the binary.

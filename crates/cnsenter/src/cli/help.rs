@@ -4,7 +4,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ColorChoice, Command};
 
-use super::options::{OPTIONS, Value};
+use super::options::{OPTIONS, Opt, Value};
 
 /// What it is for, in a line.
 pub const ABOUT: &str = "Name a container, choose the namespaces, run a program there";
@@ -42,34 +42,43 @@ Exit status: the program's; 128+N if signal N ended it; 127 no such program;
 126 it is there and cannot be executed; 125 cnsenter's own failure (1 with -t PID or
 files alone, as nsenter).";
 
-/// The whole command line.
-pub fn command() -> Command {
-    let styles = Styles::styled()
+/// The colours of help.
+pub fn styles() -> Styles {
+    Styles::styled()
         .header(AnsiColor::Yellow.on_default().bold())
         .usage(AnsiColor::Yellow.on_default().bold())
         .literal(AnsiColor::Green.on_default())
-        .placeholder(AnsiColor::Cyan.on_default());
+        .placeholder(AnsiColor::Cyan.on_default())
+}
+
+/// The whole command line.
+pub fn command() -> Command {
     let mut command = Command::new("cnsenter")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .override_usage(USAGE)
-        .styles(styles)
+        .styles(styles())
         .color(ColorChoice::Auto)
         .disable_help_flag(true)
         .disable_version_flag(true)
         .arg(Arg::new("words").value_name("TARGET").num_args(0..).hide(true).trailing_var_arg(true));
     for option in OPTIONS {
-        let mut arg = Arg::new(option.long).long(option.long).help(option.help).help_heading(option.group.heading());
-        if let Some(short) = option.short {
-            arg = arg.short(short);
-        }
-        command = command.arg(match option.value {
-            Value::None => arg.action(ArgAction::SetTrue),
-            Value::Optional(name) => arg.value_name(name).num_args(0..=1).require_equals(true),
-            Value::Required(name) => arg.value_name(name).num_args(1),
-        });
+        command = command.arg(arg(option));
     }
     command
+}
+
+/// A row of the table.
+pub fn arg(option: &Opt) -> Arg {
+    let mut arg = Arg::new(option.long).long(option.long).help(option.help).help_heading(option.group.heading());
+    if let Some(short) = option.short {
+        arg = arg.short(short);
+    }
+    match option.value {
+        Value::None => arg.action(ArgAction::SetTrue),
+        Value::Optional(name) => arg.value_name(name).num_args(0..=1).require_equals(true),
+        Value::Required(name) => arg.value_name(name).num_args(1),
+    }
 }
 
 /// The examples, a line each, with what they do.

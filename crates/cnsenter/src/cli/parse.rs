@@ -13,7 +13,7 @@ use super::options::{self, Found, Id, Opt, Value};
 use super::{Action, Args, CalledAs, NamespaceWord, TargetWord, UsageError, Variables};
 
 /// How long an engine may take, unless `--timeout` says otherwise.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// For ever, near enough, and still a time that can be added to now.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
@@ -268,7 +268,8 @@ fn id(text: &str, what: &str) -> Result<UserOrGroup, UsageError> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, UsageError> {
+/// A length of time, in seconds or with units.
+pub(crate) fn duration(text: &str) -> Result<Duration, UsageError> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let found = seconds.or_else(|| humantime::parse_duration(text).ok());
     found

@@ -1,0 +1,90 @@
+//! The subcommands: what finds what to enter. This file reads their command lines and dispatches: one file each. Nothing
+//! here is on the way from argv to exec.
+
+mod completions;
+mod engines;
+mod inspect;
+mod inventory;
+mod ls;
+mod man;
+mod netns;
+mod output;
+mod table;
+mod who;
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{ArgMatches, Command};
+
+use crate::cli::help;
+use crate::exit::{self, Failure};
+
+/// A subcommand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subcommand {
+    Ls,
+    Netns,
+    Inspect,
+    Who,
+    Completions,
+    Man,
+}
+
+impl Subcommand {
+    /// All of them, as the help lists them.
+    pub(crate) const ALL: [Self; 6] = [Self::Ls, Self::Netns, Self::Inspect, Self::Who, Self::Completions, Self::Man];
+
+    /// How it is spelled.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ls => "ls",
+            Self::Netns => "netns",
+            Self::Inspect => "inspect",
+            Self::Who => "who",
+            Self::Completions => "completions",
+            Self::Man => "man",
+        }
+    }
+
+    /// The one of that name.
+    pub(crate) fn named(word: &OsStr) -> Option<Self> {
+        Self::ALL.into_iter().find(|subcommand| word == subcommand.name())
+    }
+
+    /// Its command line as clap knows it: for parsing, its help, its man page and the completions.
+    pub(crate) fn command(self) -> Command {
+        let command = match self {
+            Self::Ls => ls::command(),
+            Self::Netns => netns::command(),
+            Self::Inspect => inspect::command(),
+            Self::Who => who::command(),
+            Self::Completions => completions::command(),
+            Self::Man => man::command(),
+        };
+        command.bin_name(format!("cnsenter {}", self.name())).styles(help::styles())
+    }
+
+    /// Does what the words after its name say; the exit status.
+    pub(crate) fn run(self, words: &[OsString]) -> u8 {
+        let name = OsString::from(self.name());
+        let matches = match self.command().try_get_matches_from(std::iter::once(&name).chain(words)) {
+            Ok(matches) => matches,
+            Err(error) => return exit::clap(&error),
+        };
+        match self.act(&matches) {
+            Ok(status) => status,
+            Err(failure) => exit::report_subcommand(&failure),
+        }
+    }
+
+    fn act(self, matches: &ArgMatches) -> Result<u8, Failure> {
+        match self {
+            Self::Ls => ls::run(matches),
+            Self::Netns => netns::run(matches),
+            Self::Inspect => inspect::run(matches),
+            Self::Who => who::run(matches),
+            Self::Completions => completions::run(matches),
+            Self::Man => man::run(matches),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `cnsenter who`: says whose a pid, interface, address, port, namespace or folder is.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use resolve::Asking;
+use serde_json::json;
+
+use super::{engines, inventory, output, table};
+use crate::exit::Failure;
+
+/// Its command line.
+pub(super) fn command() -> Command {
+    let command = Command::new("who")
+        .about("Says whose a pid, interface, address, port, namespace or folder is")
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON: docs/json.md"));
+    engines::add(command)
+}
+
+/// Does it; the exit status.
+pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
+    let inventory = inventory::take(&engines::settings(matches), Asking::Engines)?;
+    if matches.get_flag("json") {
+        let names = inventory.items.iter().map(|item| json!({"name": item.listed.container.name}));
+        output::json(&names.collect())?;
+    } else {
+        let mut rows = table::Table::new(&["NAME"]);
+        inventory.items.iter().for_each(|item| rows.row(vec![item.listed.container.name.clone()]));
+        crate::show(&rows.text(table::width()))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,25 @@
+//! `survey` reads what the kernel says of this host: which namespaces there are and who holds them, what is in a
+//! network, what a cgroup uses.
+//!
+//! Here belongs: reading `/proc`, cgroups and netlink, as plain data out. Does not belong here: containers and their
+//! names (`resolve`), running anything anywhere (`enter`), printing. Nothing of it is on the way from argv to exec.
+
+mod cgroup;
+mod error;
+mod holder;
+mod link;
+mod listener;
+mod namespace;
+mod network;
+mod process;
+mod route;
+
+pub use cgroup::{Cgroup, Usage};
+pub use error::Error;
+pub use holder::{Depth, Descriptor, Held, Home, networks};
+pub use link::{Address, Link};
+pub use listener::{Listener, Protocol};
+pub use namespace::{Inode, Kind, Namespaces};
+pub use network::{Network, network};
+pub use process::Process;
+pub use route::Route;

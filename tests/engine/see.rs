@@ -1,0 +1,11 @@
+//! What finds what to enter, beside docker ps, docker inspect, lsns, ip and the ground truth of a mixed set of containers.
+
+mod completions;
+mod inspect;
+mod list;
+mod ls;
+mod man;
+mod netns;
+mod screens;
+mod survey;
+mod who;

@@ -1,0 +1,1 @@
+//! `inspect` on real engines.

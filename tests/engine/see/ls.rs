@@ -1,0 +1,1 @@
+//! `ls` on real engines.

@@ -1,0 +1,1 @@
+//! `netns` on real engines.

@@ -1,0 +1,1 @@
+//! `survey` on real engines.

@@ -1,0 +1,1 @@
+//! `who` on real engines.
