@@ -9,7 +9,7 @@ use crate::run::stdout;
 #[test]
 fn recycled_pids_under_containerds_records() -> Result<()> {
     let mut kept = None;
-    let counts = storm(ROUNDS, |_| {
+    let counts = storm(ROUNDS, || {
         drop(kept.take());
         // A task that ended keeps its record until somebody deletes it.
         let task = containerd::Container::run(containerd::NAMESPACE, &[], &["sleep", "100000"])?;
@@ -25,7 +25,7 @@ fn recycled_pids_under_containerds_records() -> Result<()> {
 #[test]
 fn recycled_pids_under_podmans_records() -> Result<()> {
     let mut kept = None;
-    let counts = storm(ROUNDS, |_| {
+    let counts = storm(ROUNDS, || {
         drop(kept.take());
         let web = podman::Container::run(&[], &["sleep", "100000"])?;
         // podman's monitor has crun's record removed when the process ends: a copy is what is left where it does not.
