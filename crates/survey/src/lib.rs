@@ -6,17 +6,20 @@
 
 mod cgroup;
 mod error;
+mod files;
 mod holder;
 mod link;
 mod listener;
+mod mount;
 mod namespace;
+mod netlink;
 mod network;
 mod process;
 mod route;
 
 pub use cgroup::{Cgroup, Usage};
 pub use error::Error;
-pub use holder::{Depth, Descriptor, Held, Home, networks};
+pub use holder::{Depth, Descriptor, Held, Home, Networks, networks};
 pub use link::{Address, Link};
 pub use listener::{Listener, Protocol};
 pub use namespace::{Inode, Kind, Namespaces};

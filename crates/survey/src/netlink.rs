@@ -1,0 +1,198 @@
+//! Questions to the kernel over a netlink(7) socket, and the attributes of its answers. What they mean belongs in
+//! `link.rs` and `route.rs`.
+//!
+//! Whoever rules over a network namespace may send to any socket in it, and name its interfaces as they like: answers
+//! are taken from the kernel alone, and read with bounds.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
+};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+/// The kernel's answers come in pieces of up to 32 KiB.
+const PIECE: usize = 64 << 10;
+/// A list that changes while it is told is asked for that often; then it is taken as it is.
+const TRIES: u32 = 8;
+/// The request's own header, whatever it asks for: `ifinfomsg` is the longest.
+const REQUEST: usize = 16;
+
+/// An open socket of NETLINK_ROUTE. It stays in the network in which it was opened.
+pub(crate) struct Socket {
+    socket: OwnedFd,
+    sequence: u32,
+    piece: Vec<u8>,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    More,
+    Enough,
+}
+
+impl Socket {
+    /// In this thread's network.
+    pub(crate) fn open() -> io::Result<Self> {
+        let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        // The kernel then refuses what others send to it.
+        rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0))?;
+        Ok(Self { socket, sequence: 0, piece: vec![0; PIECE] })
+    }
+
+    /// Asks for a whole list, and hands over each message of that `answer`. Begins anew with `begin` when the list changed
+    /// meanwhile.
+    pub(crate) fn list<T: Default>(
+        &mut self,
+        question: u16,
+        answer: u16,
+        mut each: impl FnMut(&mut T, &[u8]) -> Next,
+    ) -> io::Result<T> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            self.ask(question)?;
+            let mut list = T::default();
+            let changed = self.answers(answer, &mut |payload| each(&mut list, payload))?;
+            if !changed || tries == TRIES {
+                return Ok(list);
+            }
+        }
+    }
+
+    fn ask(&mut self, question: u16) -> io::Result<()> {
+        self.sequence += 1;
+        let mut request = [0; 16 + REQUEST];
+        let mut message = NetlinkBuffer::new(&mut request[..]);
+        message.set_length(16 + REQUEST as u32);
+        message.set_message_type(question);
+        message.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
+        message.set_sequence_number(self.sequence);
+        rustix::io::retry_on_intr(|| rustix::net::send(&self.socket, &request, SendFlags::empty()))?;
+        Ok(())
+    }
+
+    /// Whether the list changed while it was told.
+    fn answers(&mut self, answer: u16, each: &mut dyn FnMut(&[u8]) -> Next) -> io::Result<bool> {
+        let mut changed = false;
+        loop {
+            let (socket, piece) = (&self.socket, &mut self.piece[..]);
+            let (_, size) = rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut *piece, RecvFlags::TRUNC))?;
+            let piece = self.piece.get(..size).ok_or(io::ErrorKind::FileTooLarge)?;
+            for message in messages(piece) {
+                let message = message?;
+                if message.sequence_number() != self.sequence {
+                    continue;
+                }
+                changed |= message.flags() & NLM_F_DUMP_INTR != 0;
+                match message.message_type() {
+                    NLMSG_DONE => return ended(message.payload()).map(|()| changed),
+                    NLMSG_ERROR => return ended(message.payload()).map(|()| changed),
+                    kind if kind == answer && each(message.payload()) == Next::Enough => return Ok(false),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// A list's end begins with a number: nothing, or an error's, negated.
+fn ended(payload: &[u8]) -> io::Result<()> {
+    match i32::from_ne_bytes(bytes(payload).unwrap_or_default()) {
+        code if code < 0 => Err(io::Error::from_raw_os_error(-code)),
+        _ => Ok(()),
+    }
+}
+
+/// The messages of a piece.
+fn messages(mut piece: &[u8]) -> impl Iterator<Item = io::Result<NetlinkBuffer<&[u8]>>> {
+    std::iter::from_fn(move || {
+        if piece.is_empty() {
+            return None;
+        }
+        let Ok(message) = NetlinkBuffer::new_checked(piece) else {
+            piece = &[];
+            return Some(Err(io::ErrorKind::InvalidData.into()));
+        };
+        let length = message.length() as usize;
+        piece = piece.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(Ok(message))
+    })
+}
+
+/// The attributes that follow a header of that size: their kinds and values. What is cut off ends them.
+pub(crate) fn attributes(payload: &[u8], header: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    let all = NlasIterator::new(payload.get(header..).unwrap_or_default());
+    all.map_while(Result::ok).filter_map(|attribute| {
+        let (kind, length) = (attribute.kind(), usize::from(attribute.length()));
+        Some((kind, attribute.into_inner().get(4..length)?))
+    })
+}
+
+/// The first bytes of a value.
+pub(crate) fn bytes<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
+    value.first_chunk().copied()
+}
+
+/// A number at a place of a header or value.
+pub(crate) fn u32_at(value: &[u8], at: usize) -> Option<u32> {
+    value.get(at..).and_then(bytes).map(u32::from_ne_bytes)
+}
+
+/// The same of eight bytes.
+pub(crate) fn u64_at(value: &[u8], at: usize) -> Option<u64> {
+    value.get(at..).and_then(bytes).map(u64::from_ne_bytes)
+}
+
+/// A name, which ends with a zero byte.
+pub(crate) fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: u32, body: &[u8]) -> Vec<u8> {
+        [&length.to_ne_bytes()[..], &[0; 12], body].concat()
+    }
+
+    #[test]
+    fn cut_messages_are_errors_and_nothing_worse() {
+        let whole = message(20, b"abcd");
+        assert_eq!(messages(&whole).next().unwrap().unwrap().payload(), b"abcd");
+        let two = [message(17, b"a\0\0\0"), message(16, b"")].concat();
+        assert_eq!(messages(&two).filter(Result::is_ok).count(), 2);
+        for length in [0, 15, 21, u32::MAX] {
+            let piece = message(length, b"abcd");
+            assert!(messages(&piece).next().unwrap().is_err(), "{length}");
+            assert_eq!(messages(&piece).count(), 1, "{length}");
+        }
+        for end in 1..whole.len() {
+            assert!(messages(&whole[..end]).next().unwrap().is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn cut_attributes_end_the_list() {
+        let one = [&[7, 0, 3, 0][..], b"lo\0", &[0], &[5, 0, 0x34, 0x80], b"x"].concat();
+        assert_eq!(attributes(&one, 0).collect::<Vec<_>>(), [(3, &b"lo\0"[..]), (0x34, b"x")]);
+        assert_eq!(attributes(&one[..11], 0).count(), 1);
+        assert_eq!(attributes(&one, 99).count(), 0);
+        for length in [0, 1, 3, 99] {
+            assert_eq!(attributes(&[length, 0, 3, 0, 1, 1], 0).count(), 0, "{length}");
+        }
+        assert_eq!((text(b"lo\0x"), text(b"")), ("lo".to_owned(), String::new()));
+        assert_eq!((u32_at(&[1, 2, 3], 0), u32_at(&[1; 8], 5), u32_at(&[1], 9)), (None, None, None));
+    }
+
+    #[test]
+    fn an_error_ends_a_list() {
+        let refused = ended(&(-13_i32).to_ne_bytes()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        assert!(ended(&0_i32.to_ne_bytes()).is_ok() && ended(&[]).is_ok());
+    }
+}
