@@ -136,7 +136,8 @@ pub enum Variables {
 }
 
 /// A command line that cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct UsageError {
     /// What is the matter.
     pub message: String,

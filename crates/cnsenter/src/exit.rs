@@ -1,6 +1,7 @@
 //! Failures for people: one message, one hint, one exit status. What failed is said by the libraries; what to do about
 //! it is said here and in `exit/hint.rs`, which know the command line.
 
+mod clap;
 mod client;
 mod hint;
 mod state;
@@ -9,11 +10,14 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 use enter::Error as EnterError;
-use resolve::{Asked, Container, Error as ResolveError};
+use resolve::{Asked, Container, Error as ResolveError, Unasked};
 
 use crate::cli::{Args, UsageError};
 use crate::environment::Error as VariablesError;
 use crate::plan::Refusal;
+use crate::settings::Engines;
+
+pub(crate) use clap::clap;
 
 /// cnsenter's own failure.
 const OWN: u8 = 125;
@@ -35,8 +39,21 @@ pub(crate) enum Failure {
     Variables(VariablesError),
     /// Entering failed, and with which container.
     NotEntered { error: EnterError, container: Option<Box<Container>> },
-    /// Help or plan could not be written.
+    /// What was to be shown could not be written.
     Output(io::Error),
+    /// Of the runtimes that are here none could be asked, and none left anything to be read in its place.
+    NobodyAnswers(Vec<Unasked>),
+}
+
+/// The command line, for the hints that go by what it says.
+#[derive(Debug)]
+pub(crate) struct Line<'a> {
+    /// Its words, for the hints that repeat them.
+    pub(crate) words: &'a [OsString],
+    /// Which engines it names.
+    pub(crate) engines: Engines,
+    /// What it wants to enter; nothing where it is a subcommand's.
+    pub(crate) args: Option<&'a Args>,
 }
 
 impl From<ResolveError> for Failure {
@@ -51,32 +68,15 @@ impl From<EnterError> for Failure {
     }
 }
 
-/// What clap has to say of a subcommand's command line: its help, or what is wrong.
-pub(crate) fn clap(error: &clap::Error) -> u8 {
-    let _ = error.print();
-    if error.use_stderr() { OWN } else { 0 }
-}
-
-/// Says why a subcommand failed.
-pub(crate) fn report_subcommand(failure: &Failure) -> u8 {
-    let message = match failure {
-        Failure::Unresolved(error) => error.to_string(),
-        Failure::Output(error) => format!("cannot write: {error}"),
-        _ => format!("{failure:?}"),
-    };
-    say(&message, &[], None);
-    OWN
-}
-
 /// Says what is wrong with the command line.
 pub(crate) fn usage(error: &UsageError) -> u8 {
     say(&error.message, &[], error.hint.as_deref());
     if error.as_nsenter { OWN_AS_NSENTER } else { OWN }
 }
 
-/// Says what failed and what to do about it. `words` is the command line, for the hints that repeat it.
-pub(crate) fn report(failure: &Failure, args: &Args, words: &[OsString]) -> u8 {
-    let own = if args.as_nsenter() { OWN_AS_NSENTER } else { OWN };
+/// Says what failed and what to do about it.
+pub(crate) fn report(failure: &Failure, line: &Line<'_>) -> u8 {
+    let own = if line.args.is_some_and(Args::as_nsenter) { OWN_AS_NSENTER } else { OWN };
     let mut details = Vec::new();
     let (message, status) = match failure {
         Failure::Unresolved(ResolveError::NotRunning(container)) | Failure::Refused(Refusal::NotRunning(container)) => {
@@ -96,8 +96,13 @@ pub(crate) fn report(failure: &Failure, args: &Args, words: &[OsString]) -> u8 {
         Failure::Variables(error) => (error.to_string(), own),
         Failure::NotEntered { error, container } => (hint::entering(error, container.as_deref()), status(error, own)),
         Failure::Output(error) => (format!("cannot write: {error}"), own),
+        Failure::NobodyAnswers(unasked) => {
+            let line = |unasked: &Unasked| format!("{}: {}", unasked.runtime.scheme(), unasked.reason);
+            details = unasked.iter().map(line).collect();
+            ("no runtime of this host could be asked".to_owned(), own)
+        }
     };
-    say(&message, &details, hint::hint(failure, args, words).as_deref());
+    say(&message, &details, hint::hint(failure, line).as_deref());
     status
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use cli::{Action, Args, CalledAs, TargetWord};
 use enter::Opened;
-use exit::Failure;
+use exit::{Failure, Line};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use plan::{Caller, Planned, Refusal, Resolved};
 use resolve::{Reference, Settings, Specification, State};
@@ -51,10 +51,10 @@ pub fn run(mut argv: impl Iterator<Item = OsString>) -> u8 {
         _ => CalledAs::Cnsenter,
     };
     let words: Vec<_> = argv.collect();
-    if let (CalledAs::Cnsenter, Some((first, rest))) = (called_as, words.split_first())
+    if let (CalledAs::Cnsenter, Some(first)) = (called_as, words.first())
         && let Some(subcommand) = Subcommand::named(first)
     {
-        return subcommand.run(rest);
+        return subcommand.run(&words);
     }
     let args = match cli::parse(called_as, words.iter().cloned()) {
         Ok(args) => args,
@@ -62,7 +62,7 @@ pub fn run(mut argv: impl Iterator<Item = OsString>) -> u8 {
     };
     match act(&args) {
         Ok(()) => 0,
-        Err(failure) => exit::report(&failure, &args, &words),
+        Err(failure) => exit::report(&failure, &Line { words: &words, engines: engines(&args), args: Some(&args) }),
     }
 }
 

@@ -17,7 +17,7 @@ use std::ffi::{OsStr, OsString};
 use clap::{ArgMatches, Command};
 
 use crate::cli::help;
-use crate::exit::{self, Failure};
+use crate::exit::{self, Failure, Line};
 
 /// A subcommand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,19 +61,18 @@ impl Subcommand {
             Self::Completions => completions::command(),
             Self::Man => man::command(),
         };
-        command.bin_name(format!("cnsenter {}", self.name())).styles(help::styles())
+        command.bin_name(format!("cnsenter {}", self.name())).styles(help::styles()).infer_long_args(true)
     }
 
-    /// Does what the words after its name say; the exit status.
+    /// Does what the words say, of which the first is its name; the exit status.
     pub(crate) fn run(self, words: &[OsString]) -> u8 {
-        let name = OsString::from(self.name());
-        let matches = match self.command().try_get_matches_from(std::iter::once(&name).chain(words)) {
+        let matches = match self.command().try_get_matches_from(words) {
             Ok(matches) => matches,
-            Err(error) => return exit::clap(&error),
+            Err(error) => return exit::clap(self.name(), &error),
         };
         match self.act(&matches) {
             Ok(status) => status,
-            Err(failure) => exit::report_subcommand(&failure),
+            Err(failure) => exit::report(&failure, &Line { words, engines: engines::engines(&matches), args: None }),
         }
     }
 

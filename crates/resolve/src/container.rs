@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::runtime::process;
 use crate::{Reference, Runtime};
 
 /// A container, as its runtime reported it at one moment. A pid may have been reused since: whoever joins it checks
@@ -170,6 +171,15 @@ impl Container {
     /// Whether there is a process to enter.
     pub fn runs(&self) -> bool {
         matches!(self.state, State::Running | State::Paused) && self.pid.is_some()
+    }
+
+    /// When its process started, in clock ticks since boot: only if that process is there, and still is the container's.
+    pub fn running_since(&self) -> Option<u64> {
+        let pid = self.pid?;
+        match self.start {
+            Some(start) => process::start_time(pid).filter(|found| *found == start),
+            None => process::start_in_cgroup(pid, &self.id),
+        }
     }
 
     /// Whether it only holds the namespaces of a Kubernetes pod.

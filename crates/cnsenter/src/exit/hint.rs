@@ -9,8 +9,7 @@ use resolve::{
     State, Unknown,
 };
 
-use super::{Failure, client};
-use crate::cli::Args;
+use super::{Failure, Line, client};
 use crate::environment::Error as VariablesError;
 use crate::plan::Refusal;
 
@@ -19,11 +18,16 @@ mod entering;
 pub(super) use entering::entering;
 
 /// The hint for a failure, where there is one.
-pub(super) fn hint(failure: &Failure, args: &Args, words: &[OsString]) -> Option<String> {
+pub(super) fn hint(failure: &Failure, line: &Line<'_>) -> Option<String> {
     match failure {
-        Failure::Unresolved(error) => resolving(error, args, words),
+        Failure::Unresolved(error) => resolving(error, line),
         Failure::Refused(refusal) => refused(refusal),
-        Failure::NotEntered { error, container } => entering::not_entered(error, container.as_deref(), args, words),
+        Failure::NotEntered { error, container } => {
+            entering::not_entered(error, container.as_deref(), line.args?, line.words)
+        }
+        Failure::NobodyAnswers(_) => {
+            Some("--state-root DIR reads what one left elsewhere; sudo sees what is root's".to_owned())
+        }
         Failure::Variables(VariablesError::Line { .. }) => {
             Some("a line is NAME=VALUE, NAME for your own, or a comment after #".to_owned())
         }
@@ -42,7 +46,9 @@ pub(super) fn candidate(candidate: &Candidate) -> String {
     }
 }
 
-fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<String> {
+fn resolving(error: &ResolveError, line: &Line<'_>) -> Option<String> {
+    let Line { words, engines, args } = line;
+    let habit = || args.and_then(|_| of_docker_exec(words));
     Some(match error {
         ResolveError::NoSuchContainer(unknown) => {
             let Unknown { reference, similar, folder, asked, .. } = &**unknown;
@@ -50,9 +56,10 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
             let blind = asked.iter().any(|asked| asked.forbidden) && !rustix::process::geteuid().is_root();
             match (&similar[..], folder) {
                 _ if blind => sudo(words),
-                ([], _) if reference.plain().is_some_and(process_exists) => {
-                    format!("to enter the process of that number: -t {reference}")
-                }
+                ([], _) if reference.plain().is_some_and(process_exists) => match args {
+                    Some(_) => format!("to enter the process of that number: -t {reference}"),
+                    None => format!("cnsenter who {reference} says whose the process of that number is"),
+                },
                 ([], Some(folder)) => {
                     format!("{} lists containers, ls {} network namespaces", client::list(runtime), folder.display())
                 }
@@ -61,17 +68,17 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
                     Reference::Service { .. } => "docker compose ls -a lists the projects".to_owned(),
                     Reference::Name { .. } => {
                         let list = format!("{} lists what there is", client::list(runtime));
-                        [Some(list), of_docker_exec(words)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+                        [Some(list), habit()].into_iter().flatten().collect::<Vec<_>>().join("; ")
                     }
                 },
                 (names, _) => format!("did you mean {}?", names.join(", ")),
             }
         }
         ResolveError::Absent(_) => "--state-root names a folder of state that is in no usual place".to_owned(),
-        ResolveError::Ambiguous { .. } => of_docker_exec(words).unwrap_or_else(|| "name one of these".to_owned()),
-        ResolveError::Engine { runtime, failure, .. } => engine(*runtime, failure, args, words),
+        ResolveError::Ambiguous { .. } => habit().unwrap_or_else(|| "name one of these".to_owned()),
+        ResolveError::Engine { runtime, failure, .. } => engine(*runtime, failure, line),
         ResolveError::Remote { origin } => match origin.address.starts_with("ssh://") {
-            true if args.host.is_some() || args.context.is_some() => {
+            true if engines.host.is_some() || engines.context.is_some() => {
                 format!("run it there, without -H and --context: ssh -t {}", origin.address)
             }
             true => format!("run it there: ssh -t {} {}", origin.address, line_for_ssh(words)),
@@ -96,16 +103,16 @@ fn resolving(error: &ResolveError, args: &Args, words: &[OsString]) -> Option<St
     })
 }
 
-fn engine(runtime: Runtime, failure: &EngineFailure, args: &Args, words: &[OsString]) -> String {
+fn engine(runtime: Runtime, failure: &EngineFailure, line: &Line<'_>) -> String {
     match failure {
         EngineFailure::NoSocket => {
             format!("is {} running? For another socket: -H unix://PATH; for a process: -t PID", runtime.name())
         }
-        EngineFailure::Forbidden => sudo(words),
+        EngineFailure::Forbidden => sudo(line.words),
         EngineFailure::Refused => format!("the engine is not running: systemctl status {}", runtime.scheme()),
         EngineFailure::Silent(_) => format!(
             "the engine hangs; --state-root DIR goes by what it left there, --timeout waits longer than {}",
-            humantime::format_duration(args.timeout)
+            humantime::format_duration(line.engines.timeout)
         ),
         EngineFailure::Status { .. } | EngineFailure::Garbage(_) | EngineFailure::Other(_) => {
             format!("the engine's log says more: journalctl -u {}", runtime.scheme())

@@ -13,7 +13,7 @@ use crate::settings::{self, Engines};
 
 /// Adds them.
 pub(super) fn add(command: Command) -> Command {
-    let duration = ValueParser::new(|text: &str| cli::duration(text).map_err(|error| error.message));
+    let duration = ValueParser::new(cli::duration);
     let engine = OPTIONS.iter().filter(|option| option.group == Group::Engine);
     engine.fold(command, |command, option| {
         let arg = help::arg(option);
@@ -25,13 +25,20 @@ pub(super) fn add(command: Command) -> Command {
     })
 }
 
-/// What they say.
+/// What they say, with the environment.
 pub(super) fn settings(matches: &ArgMatches) -> Settings {
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    settings::settings(Engines {
+    settings::settings(engines(matches))
+}
+
+/// What they say; nothing where the subcommand has none of them.
+pub(super) fn engines(matches: &ArgMatches) -> Engines {
+    let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
+    let folders = matches.try_get_many::<PathBuf>("state-root").ok().flatten();
+    let timeout = matches.try_get_one("timeout").ok().flatten();
+    Engines {
         host: text("host"),
         context: text("context"),
-        state_roots: matches.get_many("state-root").into_iter().flatten().cloned().collect(),
-        timeout: matches.get_one("timeout").copied().unwrap_or(cli::DEFAULT_TIMEOUT),
-    })
+        state_roots: folders.into_iter().flatten().cloned().collect(),
+        timeout: timeout.copied().unwrap_or(cli::DEFAULT_TIMEOUT),
+    }
 }

@@ -3,13 +3,18 @@
 
 #![allow(dead_code)]
 
-use std::net::IpAddr;
-use std::time::SystemTime;
+mod json;
 
-use resolve::{Asking, Listed, Settings, Unasked};
-use survey::{Inode, Kind, Namespaces};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use resolve::{Asking, Listed, Settings, State, Unasked};
+use survey::{Home, Inode, Kind, Link, Namespaces};
 
 use crate::exit::Failure;
+
+pub(super) use json::json;
 
 /// Everything on this host.
 #[derive(Debug)]
@@ -25,11 +30,11 @@ pub(super) struct Inventory {
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) listed: Listed,
-    /// Empty where it does not run.
+    /// Empty where it does not run, or is not ours to look at.
     pub(super) namespaces: Namespaces,
     /// When its init process started.
     pub(super) started: Option<SystemTime>,
-    /// The interfaces of its network but the loopback; none where the network is the host's.
+    /// The interfaces of its network but the loopback; none where the network is the host's, or is not ours to look at.
     pub(super) interfaces: Vec<Interface>,
 }
 
@@ -53,18 +58,93 @@ impl Item {
     pub(super) fn network(&self) -> Option<Inode> {
         self.namespaces.get(Kind::Net)
     }
+
+    /// A container that may not be looked at: its namespaces are not known though it runs.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.listed.container.pid.is_some() && self.namespaces == Namespaces::default()
+    }
 }
 
-/// Takes it.
+/// Takes it: every container, with its interfaces.
 pub(super) fn take(settings: &Settings, asking: Asking) -> Result<Inventory, Failure> {
+    let mut inventory = take_namespaces(settings, asking)?;
+    inventory.look_into_networks();
+    Ok(inventory)
+}
+
+/// As [`take`], without looking into a network, which takes longer than all the rest.
+pub(super) fn take_namespaces(settings: &Settings, asking: Asking) -> Result<Inventory, Failure> {
     let listing = resolve::list(settings, asking)?;
-    let item = |listed: Listed| {
-        let namespaces = listed.container.pid.and_then(|pid| Namespaces::of_process(pid).ok()).unwrap_or_default();
-        Item { listed, namespaces, started: None, interfaces: Vec::new() }
-    };
     Ok(Inventory {
         items: listing.containers.into_iter().map(item).collect(),
         unasked: listing.unasked,
         host: Namespaces::of_host(),
     })
+}
+
+/// Joins a container with its namespaces.
+pub(super) fn item(mut listed: Listed) -> Item {
+    let container = &mut listed.container;
+    let namespaces = container.pid.and_then(|pid| Namespaces::of_process(pid).ok()).unwrap_or_default();
+    // Asked last: a process that is the container's now was so when the rest was read.
+    let start = container.running_since();
+    if let (Some(pid), None) = (container.pid, start) {
+        container.pid = None;
+        container.state = State::Gone { pid };
+        return Item { listed, namespaces: Namespaces::default(), started: None, interfaces: Vec::new() };
+    }
+    Item { listed, namespaces, started: start.and_then(moment), interfaces: Vec::new() }
+}
+
+impl Inventory {
+    /// Finds the interfaces of its containers, and their other ends in the network of this process, each network once.
+    pub(super) fn look_into_networks(&mut self) {
+        let own = Namespaces::of_process(std::process::id().cast_signed()).ok().and_then(|own| own.get(Kind::Net));
+        let here = survey::network(None).map(|network| network.links).unwrap_or_default();
+        let mut seen: BTreeMap<Inode, Vec<Interface>> = BTreeMap::new();
+        for item in &mut self.items {
+            let (Some(inode), Some(pid)) = (item.network(), item.listed.container.pid) else { continue };
+            if Some(inode) == own || item.shares_with_host(&self.host, Kind::Net) {
+                continue;
+            }
+            let interfaces = seen.entry(inode).or_insert_with(|| {
+                let links = survey::network(Some(&Home::Process(pid))).map(|network| network.links);
+                links
+                    .unwrap_or_default()
+                    .iter()
+                    .filter(|link| !is_loopback(link))
+                    .map(|it| interface(it, &here))
+                    .collect()
+            });
+            item.interfaces.clone_from(interfaces);
+        }
+    }
+}
+
+fn is_loopback(link: &Link) -> bool {
+    link.kind.is_none() && link.name == "lo"
+}
+
+/// An interface of a container's, with its other end among the links of the host.
+fn interface(link: &Link, here: &[Link]) -> Interface {
+    let end = link.peer.filter(|_| link.peer_network.is_some()).and_then(|peer| {
+        here.iter().find(|other| other.index == peer && other.kind == link.kind && other.peer == Some(link.index))
+    });
+    let bridge = end.and_then(|end| end.master).and_then(|master| here.iter().find(|other| other.index == master));
+    Interface {
+        name: link.name.clone(),
+        mac: link.mac,
+        addresses: link.addresses.iter().map(|address| address.ip).collect(),
+        host_end: end.map(|end| end.name.clone()),
+        bridge: bridge.map(|bridge| bridge.name.clone()),
+    }
+}
+
+/// The moment of a number of clock ticks since boot.
+fn moment(ticks: u64) -> Option<SystemTime> {
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let up = Duration::new(u64::try_from(since_boot.tv_sec).ok()?, u32::try_from(since_boot.tv_nsec).ok()?);
+    let booted = SystemTime::now().checked_sub(up)?;
+    let millis = ticks.checked_mul(1000)? / rustix::param::clock_ticks_per_second();
+    booted.checked_add(Duration::from_millis(millis))
 }

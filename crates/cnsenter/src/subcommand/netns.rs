@@ -2,7 +2,6 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use resolve::Asking;
-use serde_json::json;
 
 use super::{engines, inventory, output, table};
 use crate::exit::Failure;
@@ -19,12 +18,12 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     let inventory = inventory::take(&engines::settings(matches), Asking::Engines)?;
     if matches.get_flag("json") {
-        let names = inventory.items.iter().map(|item| json!({"name": item.listed.container.name}));
-        output::json(&names.collect())?;
+        let all = inventory.items.iter().map(|item| inventory::json(item, &inventory));
+        output::json(&all.collect())?;
     } else {
         let mut rows = table::Table::new(&["NAME"]);
         inventory.items.iter().for_each(|item| rows.row(vec![item.listed.container.name.clone()]));
-        crate::show(&rows.text(table::width()))?;
+        rows.show()?;
     }
     Ok(0)
 }

@@ -2,34 +2,111 @@
 
 use std::io::IsTerminal;
 
-use crate::exit::plain;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A table: a heading each column, and rows.
+use crate::exit::{self, Failure, plain};
+use crate::show;
+
+/// What stands between two columns.
+const GAP: usize = 2;
+
+/// A column: how far it gives way to a narrow terminal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub(super) heading: &'static str,
+    /// It may be cut to this width, and no further.
+    pub(super) least: usize,
+    /// The higher, the sooner it is left out where cutting does not do; 0 is never left out.
+    pub(super) rank: u8,
+}
+
+/// A table: columns, and rows of as many cells.
 #[derive(Debug)]
 pub(super) struct Table {
-    headings: Vec<&'static str>,
+    columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
+    /// Columns that may each be cut, and are never left out.
     pub(super) fn new(headings: &[&'static str]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+        Self::of(headings.iter().map(|heading| Column { heading, least: 12, rank: 0 }))
     }
 
-    /// Adds a row, of as many cells as there are headings.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
+    pub(super) fn of(columns: impl IntoIterator<Item = Column>) -> Self {
+        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
-    /// As text, at most that wide where a width is given.
-    pub(super) fn text(&self, _width: Option<usize>) -> String {
-        let mut text = format!("{}\n", self.headings.join("  "));
-        for row in &self.rows {
-            text.push_str(&row.join("  "));
+    /// Adds a row. A cell that is empty is shown as `-`.
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { plain(&cell) };
+        self.rows.push(cells.into_iter().map(shown).collect());
+    }
+
+    /// Writes it, fitted to the terminal if it is written to one.
+    pub(super) fn show(&self) -> Result<(), Failure> {
+        let text = self.text(width());
+        match (exit::coloured(&std::io::stdout()), text.split_once('\n')) {
+            (true, Some((headings, rows))) => show(&format!("\x1b[1m{headings}\x1b[0m\n{rows}")),
+            _ => show(&text),
+        }
+    }
+
+    /// As text, no line wider than that, where a width is given.
+    pub(super) fn text(&self, width: Option<usize>) -> String {
+        let headings = self.columns.iter().map(|column| column.heading.to_owned()).collect();
+        let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(&self.rows).collect();
+        let natural = (0..self.columns.len()).map(|at| lines.iter().map(|line| line[at].width()).max().unwrap_or(0));
+        let widths = self.fit(natural.collect(), width.unwrap_or(usize::MAX));
+        let mut text = String::new();
+        for line in lines {
+            let mut row = String::new();
+            for (cell, width) in line.iter().zip(&widths).filter(|(_, width)| **width > 0) {
+                let cell = cut(cell, *width);
+                let padding = width.saturating_sub(cell.width()) + GAP;
+                row.push_str(&cell);
+                row.extend(std::iter::repeat_n(' ', padding));
+            }
+            text.push_str(&cut(row.trim_end(), width.unwrap_or(usize::MAX)));
             text.push('\n');
         }
         text
     }
+
+    /// How wide each column is to be; those of width 0 are left out.
+    fn fit(&self, natural: Vec<usize>, width: usize) -> Vec<usize> {
+        let mut kept: Vec<bool> = natural.iter().map(|_| true).collect();
+        loop {
+            let mut widths: Vec<usize> =
+                natural.iter().zip(&kept).map(|(width, kept)| width * usize::from(*kept)).collect();
+            let gaps = GAP * kept.iter().filter(|kept| **kept).count().saturating_sub(1);
+            while widths.iter().sum::<usize>() + gaps > width {
+                let can = |at: &usize| widths[*at] > self.columns[*at].least;
+                let Some(widest) = (0..widths.len()).filter(can).max_by_key(|at| widths[*at]) else { break };
+                widths[widest] -= 1;
+            }
+            let droppable = (0..kept.len()).filter(|at| kept[*at] && self.columns[*at].rank > 0);
+            match droppable.max_by_key(|at| self.columns[*at].rank) {
+                Some(next) if widths.iter().sum::<usize>() + gaps > width => kept[next] = false,
+                _ => return widths,
+            }
+        }
+    }
+}
+
+/// The beginning of a text that is too wide, and an ellipsis.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let fits = |letter: &char| {
+        let wide = letter.width().unwrap_or(0);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// The width of the terminal that is written to; `None` where none is, and nothing is to be cut.
@@ -40,4 +117,41 @@ pub(super) fn width() -> Option<usize> {
     }
     let size = rustix::termios::tcgetwinsize(&out).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let column = |heading, least, rank| Column { heading, least, rank };
+        let mut table = Table::of([column("NAME", 6, 0), column("IMAGE", 5, 1), column("PID", 9, 2)]);
+        table.row(["a-long-name", "image:tag", "4711"].map(String::from));
+        table.row(["b", "", "7"].map(String::from));
+        table
+    }
+
+    #[test]
+    fn what_has_room_is_whole_and_what_is_empty_is_shown() {
+        let whole = "NAME         IMAGE      PID\na-long-name  image:tag  4711\nb            -          7\n";
+        assert_eq!(table().text(None), whole);
+        assert_eq!(table().text(Some(28)), whole);
+    }
+
+    #[test]
+    fn columns_are_cut_the_widest_first_and_then_left_out_by_rank() {
+        assert_eq!(table().text(Some(22)), "NAME     IMAGE    PID\na-long…  image:…  4711\nb        -        7\n");
+        assert_eq!(table().text(Some(16)), "NAME     IMAGE\na-long…  image:…\nb        -\n");
+        assert_eq!(table().text(Some(8)), "NAME\na-long-…\nb\n");
+        assert_eq!(table().text(Some(3)), "NA…\na-…\nb\n");
+    }
+
+    #[test]
+    fn letters_that_are_wide_count_twice_and_those_that_are_obeyed_are_escaped() {
+        let mut table = Table::new(&["A", "B"]);
+        table.row(["\u{6f22}\u{5b57}", "x\x1b[2J"].map(String::from));
+        assert_eq!(table.text(None), "A     B\n\u{6f22}\u{5b57}  x\\u{1b}[2J\n");
+        assert_eq!(cut("\u{6f22}\u{5b57}", 3), "\u{6f22}…");
+        assert_eq!(cut("\u{6f22}\u{5b57}", 2), "…");
+    }
 }
