@@ -4,7 +4,7 @@
 mod clap;
 mod client;
 mod hint;
-mod state;
+pub(crate) mod state;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

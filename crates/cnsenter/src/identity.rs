@@ -11,7 +11,7 @@ use resolve::{Container, OciRuntime, Specification};
 const UMASK: u32 = 0o022;
 
 /// The capabilities of capabilities(7), by their numbers.
-const CAPABILITIES: [&str; 41] = [
+pub(crate) const CAPABILITIES: [&str; 41] = [
     "CHOWN",
     "DAC_OVERRIDE",
     "DAC_READ_SEARCH",

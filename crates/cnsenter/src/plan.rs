@@ -167,7 +167,7 @@ pub(crate) fn plan(
 }
 
 /// What to say where the engine that goes first did not answer.
-fn by_state(container: &Container) -> Option<String> {
+pub(crate) fn by_state(container: &Container) -> Option<String> {
     match &container.source {
         Said::State { folder, instead_of: Some(reason) } => {
             Some(format!("{reason}; going by what is on disk, {}", folder.display()))
@@ -177,7 +177,7 @@ fn by_state(container: &Container) -> Option<String> {
 }
 
 /// What to say of podman's pods, whose names are not on disk.
-fn by_host_name(container: &Container) -> Option<String> {
+pub(crate) fn by_host_name(container: &Container) -> Option<String> {
     let pod = container.pod.as_ref().filter(|pod| pod.namespace.is_none())?;
     let of_state = matches!(container.source, Said::State { .. });
     of_state.then(|| format!("podman keeps the names of its pods to itself: {} is this one's host name", pod.name))
@@ -194,18 +194,22 @@ fn uses_host_network<'a>(resolved: &'a Resolved, plan: &Plan) -> Option<&'a str>
     of_host.then_some(&container.name)
 }
 
-/// The process, and what proves that it is the container's.
 fn target(args: &Args, resolved: &Resolved) -> Result<Option<Target>, Refusal> {
     if let Some(TargetWord::Process { pid, inode }) = args.target {
         let proof = inode.map_or(Proof::Nothing, Proof::PidfdInode);
         return Ok(Some(Target { pid, proof }));
     }
     let Some(container) = resolved.container() else { return Ok(None) };
+    target_of(container).map(Some)
+}
+
+/// A container's process, and what proves that it is the container's.
+pub(crate) fn target_of(container: &Container) -> Result<Target, Refusal> {
     match (&container.state, container.pid) {
         (State::Running | State::Paused, Some(pid)) => {
             // A start time, where a record has it, proves more than a cgroup, and where there is none.
             let cgroup = || Proof::Cgroup(container.id.clone());
-            Ok(Some(Target { pid, proof: container.start.map_or_else(cgroup, Proof::Start) }))
+            Ok(Target { pid, proof: container.start.map_or_else(cgroup, Proof::Start) })
         }
         _ => Err(Refusal::NotRunning(Box::new(container.clone()))),
     }

@@ -15,12 +15,7 @@ use crate::plan::{Planned, Resolved};
 /// [`enter::Error`] where the target's namespaces cannot be looked at, to know which differ from ours.
 pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, enter::Error> {
     let plan = &planned.plan;
-    let mut joins: Vec<_> = plan.joins.iter().map(|join| (join.namespace, join.from.clone())).collect();
-    if let (true, Some(target)) = (plan.all, &plan.target) {
-        let added = enter::added_by_all(plan, target.pid)?;
-        joins.extend(added.into_iter().map(|(namespace, _)| (namespace, Source::Target)));
-        joins.sort_by_key(|(namespace, _)| *namespace);
-    }
+    let joins = joins(plan)?;
     let mut out = Vec::new();
     if let Some(container) = resolved.container() {
         comment(&mut out, &format!("container: {}", describe(container)));
@@ -35,10 +30,32 @@ pub(crate) fn print(planned: &Planned, resolved: &Resolved) -> Result<Vec<u8>, e
     if !alone.is_empty() {
         comment(&mut out, &format!("by cnsenter alone: {}", alone.join(", ")));
     }
-    let words: Vec<_> = line(plan, &planned.command, &joins).iter().map(|word| quoted(word)).collect();
-    out.extend(words.join(&b' '));
+    out.extend(shell(&line(plan, &planned.command, &joins)));
     out.push(b'\n');
     Ok(out)
+}
+
+/// The nsenter line alone.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn nsenter(planned: &Planned) -> Result<Vec<u8>, enter::Error> {
+    Ok(shell(&line(&planned.plan, &planned.command, &joins(&planned.plan)?)))
+}
+
+/// Words as a line for a shell.
+pub(crate) fn shell(words: &[OsString]) -> Vec<u8> {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(&b' ')
+}
+
+fn joins(plan: &Plan) -> Result<Vec<(Namespace, Source)>, enter::Error> {
+    let mut joins: Vec<_> = plan.joins.iter().map(|join| (join.namespace, join.from.clone())).collect();
+    if let (true, Some(target)) = (plan.all, &plan.target) {
+        let added = enter::added_by_all(plan, target.pid)?;
+        joins.extend(added.into_iter().map(|(namespace, _)| (namespace, Source::Target)));
+        joins.sort_by_key(|(namespace, _)| *namespace);
+    }
+    Ok(joins)
 }
 
 /// What the line does not do, since nsenter cannot.

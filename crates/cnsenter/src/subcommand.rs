@@ -70,17 +70,17 @@ impl Subcommand {
             Ok(matches) => matches,
             Err(error) => return exit::clap(self.name(), &error),
         };
-        match self.act(&matches) {
+        match self.act(&matches, words) {
             Ok(status) => status,
             Err(failure) => exit::report(&failure, &Line { words, engines: engines::engines(&matches), args: None }),
         }
     }
 
-    fn act(self, matches: &ArgMatches) -> Result<u8, Failure> {
+    fn act(self, matches: &ArgMatches, words: &[OsString]) -> Result<u8, Failure> {
         match self {
             Self::Ls => ls::run(matches),
             Self::Netns => netns::run(matches),
-            Self::Inspect => inspect::run(matches),
+            Self::Inspect => inspect::run(matches, words),
             Self::Who => who::run(matches),
             Self::Completions => completions::run(matches),
             Self::Man => man::run(matches),

@@ -21,10 +21,11 @@ const NO_HOME: &str = "/";
 
 /// User and groups of a program, as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ids {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) groups: Vec<u32>,
+#[allow(missing_docs)]
+pub struct Ids {
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
 }
 
 /// The accounts of a root folder.
@@ -82,6 +83,11 @@ impl<'a> Accounts<'a> {
     pub(crate) fn home_of(&self, uid: u32) -> OsString {
         let home = self.user(|line| line.uid == uid).map(|line| line.home.unwrap_or_default().to_vec());
         home.map_or_else(|| NO_HOME.into(), OsString::from_vec)
+    }
+
+    /// The name of a user.
+    pub(crate) fn name_of(&self, uid: u32) -> Option<String> {
+        Some(String::from_utf8_lossy(self.user(|line| line.uid == uid)?.name).into_owned())
     }
 
     /// The login shell of a user.

@@ -179,7 +179,7 @@ impl Prepared {
                 label: label.as_deref().and_then(Label::new),
             },
             Some(Confinement::OfTarget) => {
-                if status.seccomp {
+                if status.seccomp != 0 {
                     notices.push(format!(
                         "the seccomp filter of process {} is recorded nowhere, and is not applied",
                         process.pid

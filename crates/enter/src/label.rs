@@ -66,6 +66,15 @@ impl Label {
         Some(Self { module, text })
     }
 
+    /// As people write it.
+    pub(crate) fn text(self) -> String {
+        let module = match self.module {
+            Module::AppArmor => "AppArmor",
+            Module::Selinux => "SELinux",
+        };
+        format!("{module} {}", self.text)
+    }
+
     /// The next exec gives it, and fails where it cannot. `proc` is the host's.
     pub(crate) fn take(&self, proc: BorrowedFd<'_>) -> Result<(), Error> {
         let words = match self.module {

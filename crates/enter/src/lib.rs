@@ -16,6 +16,7 @@ mod join;
 mod label;
 mod limits;
 mod namespace;
+mod observed;
 mod opened;
 mod plan;
 mod program;
@@ -40,16 +41,19 @@ use rustix::fs::{Mode, OFlags};
 use stdio::Stdio;
 use supervise::{Leash, Parent, Session, Setter};
 
+pub use accounts::Ids;
 pub use command::{Command, Environment, Program};
 pub use error::Error;
 pub use identity::{Capabilities, Confinement, Identity, Limit, User};
 pub use namespace::Namespace;
+pub use observed::Observed;
 pub use opened::Opened;
 pub use plan::{Credentials, Directory, Id, Join, Plan, Proof, Source, Streams, Target, WorkingDirectory};
 pub use seal::seal;
 #[doc(hidden)]
 pub use seccomp::{Compiled, compile};
 pub use seccomp::{Seccomp, SeccompArgument, SeccompDialect, SeccompRule};
+pub use status::Status;
 pub use target::added_by_all;
 pub use view::{View, ViewFiles};
 

@@ -13,17 +13,17 @@ const NOBODY: u32 = 65534;
 
 /// The status of a process, as far as it matters here. Nothing is what this kernel does not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Status {
+pub struct Status {
     /// As our user namespace has them.
-    pub(crate) ids: Option<Ids>,
+    pub ids: Option<Ids>,
     /// As its own user namespace has them.
-    pub(crate) capabilities: Option<Capabilities>,
+    pub capabilities: Option<Capabilities>,
     /// Since Linux 4.10.
-    pub(crate) no_new_privileges: Option<bool>,
-    /// Whether any seccomp mode is on. Since Linux 3.8.
-    pub(crate) seccomp: bool,
+    pub no_new_privileges: Option<bool>,
+    /// seccomp(2): 0 is off, 1 strict, 2 a filter. Since Linux 3.8.
+    pub seccomp: u32,
     /// Since Linux 4.7.
-    pub(crate) umask: Option<u32>,
+    pub umask: Option<u32>,
 }
 
 impl Status {
@@ -60,7 +60,7 @@ impl Status {
             ids: ids(),
             capabilities: capabilities(),
             no_new_privileges: field("NoNewPrivs").map(|word| word != "0"),
-            seccomp: field("Seccomp").is_some_and(|word| word != "0"),
+            seccomp: field("Seccomp").and_then(|word| word.parse().ok()).unwrap_or_default(),
             umask: field("Umask").and_then(|word| u32::from_str_radix(word, 8).ok()),
         }
     }
@@ -132,7 +132,7 @@ mod tests {
                 ambient: 0,
             }),
             no_new_privileges: Some(true),
-            seccomp: true,
+            seccomp: 2,
             umask: Some(0o27),
         };
         assert_eq!(Status::parse(TEXT), expected);
@@ -140,14 +140,14 @@ mod tests {
 
     #[test]
     fn what_is_not_told_is_unknown() {
-        let none = Status { ids: None, capabilities: None, no_new_privileges: None, seccomp: false, umask: None };
+        let none = Status { ids: None, capabilities: None, no_new_privileges: None, seccomp: 0, umask: None };
         for text in [&b""[..], b"\xff\0\n:::\n", b"Uid:\t0\t0\t0\t0\nGroups:\t\nCapEff:\t0\n", b"Uid\nGid\nUmask:\t9\n"]
         {
             assert_eq!(Status::parse(text), none);
         }
         let no_groups = Status::parse(b"Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t \nSeccomp:\t0\n");
         assert_eq!(no_groups.ids, Some(Ids { uid: 0, gid: 0, groups: vec![] }));
-        assert!(!no_groups.seccomp);
+        assert_eq!(no_groups.seccomp, 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use resolve::{Container, State};
 
 /// E.g. `container web is not running: it exited with status 137, 3m ago`.
-pub(super) fn sentence(container: &Container) -> String {
+pub(crate) fn sentence(container: &Container) -> String {
     let name = &container.name;
     match &container.state {
         State::Created => format!("container {name} was created and never started"),
@@ -31,14 +31,18 @@ fn ago(finished: &str) -> String {
     if then <= SystemTime::UNIX_EPOCH {
         return String::new();
     }
-    let seconds = Duration::from_secs(elapsed.as_secs());
-    let rounded = match seconds.as_secs() {
-        0..60 => seconds,
-        60..3600 => Duration::from_secs(seconds.as_secs() / 60 * 60),
-        3600..86400 => Duration::from_secs(seconds.as_secs() / 3600 * 3600),
-        _ => Duration::from_secs(seconds.as_secs() / 86400 * 86400),
+    format!(", {} ago", rounded(elapsed))
+}
+
+/// In its largest unit.
+pub(crate) fn rounded(time: Duration) -> String {
+    let unit = match time.as_secs() {
+        0..60 => 1,
+        60..3600 => 60,
+        3600..86400 => 3600,
+        _ => 86400,
     };
-    format!(", {} ago", humantime::format_duration(rounded))
+    humantime::format_duration(Duration::from_secs(time.as_secs() / unit * unit)).to_string()
 }
 
 #[cfg(test)]

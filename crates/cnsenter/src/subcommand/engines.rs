@@ -1,6 +1,7 @@
 //! The options that say which engines are asked, as every subcommand that lists containers has them: spelled as on the
 //! way in, since they are the same rows of the same table.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::ValueParser;
@@ -41,4 +42,13 @@ pub(super) fn engines(matches: &ArgMatches) -> Engines {
         state_roots: folders.into_iter().flatten().cloned().collect(),
         timeout: timeout.copied().unwrap_or(cli::DEFAULT_TIMEOUT),
     }
+}
+
+/// The words that say the same of where engines are, for lines to be pasted.
+pub(super) fn words(matches: &ArgMatches) -> Vec<OsString> {
+    let text = |name: &'static str| matches.get_one::<String>(name).map(|value| (name, OsString::from(value)));
+    let roots = matches.get_many::<PathBuf>("state-root").into_iter().flatten();
+    let roots = roots.map(|root| ("state-root", root.clone().into_os_string()));
+    let all = text("host").into_iter().chain(text("context")).chain(roots);
+    all.flat_map(|(name, value)| [OsString::from(format!("--{name}")), value]).collect()
 }

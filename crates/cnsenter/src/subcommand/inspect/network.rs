@@ -1,0 +1,154 @@
+//! A container's network from both of its ends, and what it asks for names. Which of the two ends belong together is said
+//! by rtnetlink(7); what the kernel says is read in `survey`.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use enter::Observed;
+use resolve::Published;
+use rustix::io::Errno;
+use survey::{Home, Link, Listener, Protocol, Route};
+
+use super::facts::{Known, reason, said};
+
+/// Which servers it asks for names.
+const FILE: &str = "/etc/resolv.conf";
+/// A larger one, in bytes, is none.
+const LARGEST: u64 = 1 << 20;
+
+/// Its interfaces and routes; none of the host's.
+#[derive(Debug, Default)]
+pub(super) struct Interfaces {
+    pub(super) all: Vec<Interface>,
+    pub(super) routes: Vec<(Route, String)>,
+}
+
+/// An interface.
+#[derive(Debug)]
+pub(super) struct Interface {
+    pub(super) link: Link,
+    /// The host's end of it, and the bridge that is a port of.
+    pub(super) host_end: Option<String>,
+    pub(super) bridge: Option<String>,
+}
+
+/// Looks into the network of a process, and at the host's.
+pub(super) fn interfaces(pid: i32, of_host: bool) -> Known<Interfaces> {
+    if of_host {
+        return Ok(Interfaces::default());
+    }
+    let inside = survey::network(Some(&Home::Process(pid))).map_err(reason)?;
+    let host = survey::network(None).map(|network| network.links).unwrap_or_default();
+    let named =
+        |index: u32, links: &[Link]| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+    let route = |route: Route| {
+        let name = route.link.and_then(|index| named(index, &inside.links)).unwrap_or_default();
+        (route, name)
+    };
+    let routes = inside.routes.iter().cloned().map(route).collect();
+    let interface = |link: Link| {
+        // Of a link to the host, each end knows the number of the other.
+        let is_other_end = |end: &&Link| link.peer == Some(end.index) && end.peer == Some(link.index);
+        let end = host.iter().filter(|_| link.peer_network.is_some()).find(is_other_end);
+        let bridge = end.and_then(|end| named(end.master?, &host));
+        Interface { host_end: end.map(|end| end.name.clone()), bridge, link }
+    };
+    Ok(Interfaces { all: inside.links.iter().cloned().map(interface).collect(), routes })
+}
+
+/// What it asks for names, resolv.conf(5).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Dns {
+    pub(super) servers: Vec<String>,
+    pub(super) search: Vec<String>,
+    pub(super) options: Vec<String>,
+}
+
+/// By its own resolv.conf, as the container finds it.
+pub(super) fn dns(observed: &Observed) -> Known<Dns> {
+    match observed.file(Path::new(FILE), LARGEST) {
+        Ok(text) => Ok(Dns::parse(&String::from_utf8_lossy(&text))),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::NOTDIR) => Ok(Dns::default()),
+            Some(Errno::FBIG) => Err(format!("its {FILE} is too large to be one")),
+            Some(Errno::INVAL) => Err(format!("its {FILE} is no file")),
+            _ => Err(said(error.kind(), format!("its {FILE} cannot be read: {error}"))),
+        },
+    }
+}
+
+impl Dns {
+    fn parse(text: &str) -> Self {
+        let mut dns = Self::default();
+        for line in text.lines() {
+            let mut words = line.split_ascii_whitespace().map(str::to_owned);
+            match words.next().as_deref() {
+                Some("nameserver") => dns.servers.extend(words.next()),
+                // The last one counts.
+                Some("search" | "domain") => dns.search = words.collect(),
+                Some("options") => dns.options.extend(words),
+                _ => {}
+            }
+        }
+        dns
+    }
+}
+
+/// Why nobody answers at a published port; nothing where somebody does, or nobody can tell.
+pub(super) fn is_dead(published: &Published, listeners: &[Listener]) -> Option<&'static str> {
+    let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|known| known.name() == published.protocol)?;
+    let mut ours =
+        listeners.iter().filter(|it| it.protocol == protocol && it.address.port() == published.port).peekable();
+    if ours.peek().is_none() {
+        return Some("nobody listens inside");
+    }
+    // What comes from the host comes by the container's own address.
+    ours.all(|it| is_loopback(it.address.ip())).then_some("listened on inside at the loopback only")
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// Whether it is Docker's own resolver, which listens in every network but the default one.
+pub(super) fn is_of_engine(listener: &Listener) -> bool {
+    listener.address.ip() == IpAddr::from([127, 0, 0, 11])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolv_conf_is_read_as_resolvers_read_it() {
+        let text = "# nameserver 9.9.9.9\nnameserver 10.0.0.1\nnameserver\t10.0.0.2 x\ndomain a\nsearch b c\n\
+            options ndots:0\noptions  edns0 trust-ad\nnameserver\n";
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let expected = Dns {
+            servers: words(&["10.0.0.1", "10.0.0.2"]),
+            search: words(&["b", "c"]),
+            options: words(&["ndots:0", "edns0", "trust-ad"]),
+        };
+        assert_eq!(Dns::parse(text), expected);
+        assert_eq!(Dns::parse("\u{fffd}\n;\n"), Dns::default());
+    }
+
+    #[test]
+    fn a_published_port_needs_a_listener_that_can_be_reached() {
+        let published = |protocol: &str| Published {
+            host_ip: IpAddr::from([0, 0, 0, 0]),
+            host_port: 8080,
+            port: 80,
+            protocol: protocol.to_owned(),
+        };
+        let listener = |protocol, address: &str| Listener { protocol, address: address.parse().unwrap(), inode: 1 };
+        let dead = |all: &[Listener]| is_dead(&published("tcp"), all).is_some();
+        assert!(dead(&[]));
+        assert!(dead(&[listener(Protocol::Udp, "0.0.0.0:80")]));
+        assert!(dead(&[listener(Protocol::Tcp, "0.0.0.0:8080")]));
+        assert!(dead(&[listener(Protocol::Tcp, "127.0.0.1:80"), listener(Protocol::Tcp, "[::ffff:127.0.0.1]:80")]));
+        assert!(!dead(&[listener(Protocol::Tcp, "127.0.0.1:80"), listener(Protocol::Tcp, "172.17.0.2:80")]));
+        assert!(!dead(&[listener(Protocol::Tcp, "[::]:80")]));
+        assert_eq!(is_dead(&published("sctp"), &[]), None, "nobody can tell");
+    }
+}

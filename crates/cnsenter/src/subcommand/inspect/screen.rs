@@ -1,0 +1,351 @@
+//! What there is to know of a container as text for a person: groups with a label at the left, what is wrong in red. What
+//! is shown was gathered in `facts.rs`.
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use resolve::State;
+use survey::Usage;
+
+use super::facts::{Facts, Joined, Known, Live};
+use super::network::{self, Interface};
+use crate::exit::{plain, state};
+
+/// How wide the labels are.
+const LABEL: usize = 11;
+/// How much of a list is shown.
+const MOST: usize = 8;
+/// How much of a command line is shown, in characters.
+const COMMAND: usize = 100;
+
+/// A piece of a line.
+enum Piece {
+    Plain(String),
+    /// What somebody who was woken up looks for.
+    Alarm(String),
+}
+
+use Piece::{Alarm, Plain};
+
+/// The screen so far.
+struct Screen {
+    text: String,
+    width: Option<usize>,
+    coloured: bool,
+}
+
+impl Screen {
+    /// Adds a group; what does not fit goes on below.
+    fn row(&mut self, label: &str, pieces: impl IntoIterator<Item = Piece>) {
+        let mut column = LABEL;
+        let (bold, reset) = if self.coloured { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let _ = write!(self.text, "{bold}{label:<width$}{reset}", width = LABEL);
+        for piece in pieces {
+            let (colour, text) = match piece {
+                Plain(text) => ("", text),
+                Alarm(text) => (if self.coloured { "\x1b[1;31m" } else { "" }, text),
+            };
+            self.text.push_str(colour);
+            for word in plain(&text).split(' ') {
+                let length = word.chars().count() + usize::from(column > LABEL);
+                if column > LABEL && self.width.is_some_and(|width| column + length > width) {
+                    let _ = write!(self.text, "\n{:LABEL$}", "");
+                    column = LABEL;
+                } else if column > LABEL {
+                    self.text.push(' ');
+                }
+                self.text.push_str(word);
+                column += length;
+            }
+            if !colour.is_empty() {
+                self.text.push_str(reset);
+            }
+        }
+        self.text.push('\n');
+    }
+
+    /// Adds a line that is to be pasted, and so is not broken.
+    fn line(&mut self, label: &str, line: &str) {
+        let width = self.width.take();
+        self.row(label, [Plain(line.to_owned())]);
+        self.width = width;
+    }
+
+    /// Adds rows, the first of which has the label.
+    fn rows(&mut self, label: &str, rows: impl IntoIterator<Item = Vec<Piece>>) {
+        let mut label = label;
+        for row in rows {
+            self.row(label, row);
+            label = "";
+        }
+    }
+
+    /// Adds what is known, or why it is not.
+    fn known<T>(&mut self, label: &str, known: &Known<T>, show: impl FnOnce(&mut Self, &T)) {
+        match known {
+            Ok(known) => show(self, known),
+            Err(why) => self.row(label, [Plain(why.clone())]),
+        }
+    }
+}
+
+/// As text, at most that wide where a width is given.
+pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String {
+    let mut screen = Screen { text: String::new(), width, coloured };
+    let container = &facts.listed.container;
+    screen.row("container", [Plain(format!("{}  {}", container.name, container.reference()))]);
+    screen.row("id", [Plain(container.id.clone())]);
+    if let Some(image) = &facts.listed.image {
+        screen.row("image", [Plain(image.clone())]);
+    }
+    screen.row("state", condition(facts));
+    match &facts.live {
+        Ok(live) => alive(&mut screen, facts, live),
+        Err(why) => {
+            if container.runs() {
+                screen.row("process", [Alarm(why.clone())]);
+            }
+            ports(&mut screen, facts, None);
+        }
+    }
+    screen.line("enter", &facts.cnsenter);
+    if let Some(nsenter) = &facts.nsenter {
+        screen.line("", nsenter);
+    }
+    screen.text
+}
+
+fn condition(facts: &Facts) -> Vec<Piece> {
+    let container = &facts.listed.container;
+    let started = facts.live.as_ref().ok().and_then(|live| live.process.as_ref().ok()).map(|process| process.started);
+    let since = started.map(|started| {
+        let up = SystemTime::now().duration_since(started).unwrap_or_default();
+        format!(" since {} ({})", humantime::format_rfc3339_seconds(started), state::rounded(up))
+    });
+    let since = since.unwrap_or_default();
+    match &container.state {
+        State::Running if container.runs() => vec![Plain(format!("running{since}"))],
+        State::Paused if container.runs() => vec![Alarm("paused".to_owned()), Plain(format!("running{since}"))],
+        State::Exited { code: 0, .. } | State::Created | State::Stopped => vec![Plain(state::sentence(container))],
+        _ => vec![Alarm(state::sentence(container))],
+    }
+}
+
+fn alive(screen: &mut Screen, facts: &Facts, live: &Live) {
+    let pid = facts.listed.container.pid.unwrap_or_default();
+    screen.known("process", &live.process, |screen, process| {
+        let command = process.command.join(" ");
+        let short: String = command.chars().take(COMMAND).collect();
+        let more = if short.len() < command.len() { "..." } else { "" };
+        let shown = if command.is_empty() { format!("[{}]", process.name) } else { format!("{short}{more}") };
+        screen.row("process", [Plain(format!("{pid}  {shown}"))]);
+    });
+    screen.known("user", &live.ids, |screen, (ids, name)| {
+        let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let groups: Vec<_> = ids.groups.iter().filter(|gid| **gid != ids.gid).map(u32::to_string).collect();
+        let more = if groups.is_empty() { String::new() } else { format!(", and {}", list(&groups)) };
+        screen.row("user", [Plain(format!("{}{name}, group {}{more}", ids.uid, ids.gid))]);
+    });
+    screen.known("namespaces", &live.namespaces, |screen, all| namespaces(screen, all));
+    sandbox(screen, facts);
+    screen.known("network", &live.network, |screen, interfaces| {
+        if live.uses_host_network() {
+            screen.row("network", [Plain("the host's own".to_owned())]);
+        }
+        let shown = interfaces.all.iter().filter(|interface| interface.link.name != "lo");
+        screen.rows("network", shown.take(MOST).map(link));
+        let routes = interfaces.routes.iter().take(MOST).map(|(route, name)| {
+            let destination =
+                route.destination.map_or_else(|| "default".to_owned(), |(ip, prefix)| format!("{ip}/{prefix}"));
+            let via = route.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
+            let kind = if route.kind == "unicast" { String::new() } else { format!("{} ", route.kind) };
+            let device = if name.is_empty() { String::new() } else { format!(" dev {name}") };
+            vec![Plain(format!("{kind}{destination}{via}{device}"))]
+        });
+        screen.rows("routes", routes);
+    });
+    screen.known("dns", &live.dns, |screen, dns| {
+        let parts = [("", &dns.servers), ("search ", &dns.search), ("options ", &dns.options)];
+        let parts = parts.into_iter().filter(|(_, words)| !words.is_empty());
+        let text = parts.map(|(head, words)| format!("{head}{}", list(words))).collect::<Vec<_>>().join("; ");
+        let none = dns.servers.is_empty();
+        screen.row("dns", [if none { Alarm(format!("no server {text}")) } else { Plain(text) }]);
+    });
+    ports(screen, facts, Some(live));
+    screen.known("cgroup", &live.cgroup, |screen, (cgroup, usage)| {
+        usage_rows(screen, usage);
+        screen.row("cgroup", [Plain(cgroup.path.display().to_string())]);
+    });
+    screen.known("rights", &live.rights, |screen, rights| {
+        screen.row("rights", [Plain(format!("capabilities: {}", rights.words()))]);
+        let seccomp = match (rights.seccomp, rights.seccomp_recorded) {
+            ("off", _) => Alarm("seccomp off".to_owned()),
+            (mode, Some(false)) => Plain(format!("seccomp {mode} (of its own)")),
+            (mode, _) => Plain(format!("seccomp {mode}")),
+        };
+        let mut pieces = vec![seccomp];
+        let told = [
+            rights.no_new_privileges.map(|on| format!("no_new_privs {}", if on { "on" } else { "off" })),
+            rights.label.clone(),
+            rights.unread.clone(),
+        ];
+        pieces.extend(told.into_iter().flatten().map(|text| Plain(format!("- {text}"))));
+        screen.row("", pieces);
+    });
+    screen.known("root", &live.mounts, |screen, mounts| {
+        if let Some(root) = &mounts.root {
+            let access = if root.read_only { ", read-only" } else { "" };
+            let folder = facts.listed.root.as_ref().or(root.source.as_ref());
+            let folder = folder.map(|folder| format!(", {}", folder.display())).unwrap_or_default();
+            screen.row("root", [Plain(format!("{}{access}{folder}", root.kind))]);
+        }
+        let shown = mounts.others.iter().take(MOST).map(|mount| {
+            let access = if mount.read_only { " (read-only)" } else { "" };
+            vec![Plain(format!("{} is {}{access}", mount.target.display(), mount.from()))]
+        });
+        screen.rows("mounts", shown.chain(more(mounts.others.len())));
+    });
+}
+
+/// That a list has been cut.
+fn more(count: usize) -> Option<Vec<Piece>> {
+    (count > MOST).then(|| vec![Plain(format!("and {} more", count - MOST))])
+}
+
+fn list(words: &[String]) -> String {
+    let rest = words.len().saturating_sub(MOST);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{more}", words.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(" "))
+}
+
+fn namespaces(screen: &mut Screen, all: &[Joined]) {
+    let own =
+        all.iter().filter(|joined| !joined.of_host).map(|joined| format!("{} {}", joined.kind.name(), joined.inode.0));
+    let of_host: Vec<_> = all.iter().filter(|joined| joined.of_host).map(|joined| joined.kind.name()).collect();
+    let mut parts: Vec<_> = own.collect();
+    if !of_host.is_empty() {
+        parts.push(format!("the host's: {}", of_host.join(" ")));
+    }
+    screen.row("namespaces", [Plain(parts.join("; "))]);
+    let mut shared: Vec<(&[String], Vec<&str>)> = Vec::new();
+    for joined in all.iter().filter(|joined| !joined.shared_with.is_empty()) {
+        match shared.iter_mut().find(|(with, _)| *with == joined.shared_with) {
+            Some((_, kinds)) => kinds.push(joined.kind.name()),
+            None => shared.push((&joined.shared_with, vec![joined.kind.name()])),
+        }
+    }
+    screen.rows(
+        "shared",
+        shared.iter().map(|(with, kinds)| vec![Plain(format!("{} with {}", kinds.join(" "), list(with)))]),
+    );
+}
+
+fn sandbox(screen: &mut Screen, facts: &Facts) {
+    let Some(sandbox) = &facts.sandbox else { return };
+    let owner = sandbox.owner.as_ref().map(|owner| format!(" of {owner}")).unwrap_or_default();
+    let file = &sandbox.file;
+    let mut pieces = vec![Plain(format!("{}{owner}", file.recorded.display()))];
+    match &file.visible {
+        Some(visible) if *visible == file.recorded => {}
+        Some(visible) => pieces.push(Plain(format!("seen from here as {}", visible.display()))),
+        None => pieces.push(Alarm("no namespace as seen from here".to_owned())),
+    }
+    screen.row("sandbox", pieces);
+}
+
+fn link(interface: &Interface) -> Vec<Piece> {
+    let link = &interface.link;
+    let mut pieces = vec![Plain(link.name.clone())];
+    // A link without a state of its own says UNKNOWN.
+    pieces.push(match (link.up, link.operational) {
+        (true, "UP" | "UNKNOWN") => Plain("up".to_owned()),
+        (true, other) => Alarm(format!("up, but {}", other.to_lowercase())),
+        (false, _) => Alarm("down".to_owned()),
+    });
+    let addresses: Vec<_> = link.addresses.iter().map(|address| format!("{}/{}", address.ip, address.prefix)).collect();
+    let mac = link.mac.map(|bytes| format!(" {}", mac(bytes))).unwrap_or_default();
+    pieces.push(Plain(format!("{}{mac} mtu {}", list(&addresses), link.mtu)));
+    if let Some(end) = &interface.host_end {
+        let bridge = interface.bridge.as_ref().map(|bridge| format!(" on {bridge}")).unwrap_or_default();
+        pieces.push(Plain(format!("- host's {end}{bridge}")));
+    }
+    let dropped = link.dropped_in + link.dropped_out;
+    if dropped > 0 {
+        pieces.push(Alarm(format!("{dropped} dropped")));
+    }
+    pieces
+}
+
+/// As ip(8) writes it.
+pub(super) fn mac(bytes: [u8; 6]) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
+    let listeners = live.and_then(|live| live.listeners.as_ref().ok());
+    let rows = facts.listed.ports.iter().map(|port| {
+        let mut row = vec![Plain(format!(
+            "{} to {}/{}",
+            std::net::SocketAddr::new(port.host_ip, port.host_port),
+            port.port,
+            port.protocol
+        ))];
+        row.extend(listeners.and_then(|all| network::is_dead(port, all)).map(|why| Alarm(format!("- {why}"))));
+        row
+    });
+    screen.rows("published", rows.take(MOST).chain(more(facts.listed.ports.len())));
+    let Some(live) = live.filter(|live| !live.uses_host_network()) else { return };
+    screen.known("listening", &live.listeners, |screen, listeners| {
+        let own = listeners.iter().filter(|listener| !network::is_of_engine(listener));
+        let all: Vec<_> = own.map(|listener| format!("{}/{}", listener.address, listener.protocol.name())).collect();
+        screen.row("listening", [Plain(if all.is_empty() { "on nothing".to_owned() } else { list(&all) })]);
+    });
+}
+
+fn usage_rows(screen: &mut Screen, usage: &Usage) {
+    if let Some(used) = usage.working_set.or(usage.memory) {
+        let limit = match usage.memory_limit {
+            Some(limit) => format!(" of {} ({} %)", size(limit), percent(used, limit)),
+            None => ", no limit".to_owned(),
+        };
+        let mut pieces = vec![Plain(format!("{}{limit}", size(used)))];
+        match usage.oom_kills {
+            Some(0) => {}
+            Some(kills) => pieces.push(Alarm(format!("- {kills} killed for want of memory"))),
+            None => {}
+        }
+        screen.row("memory", pieces);
+    }
+    if let Some(pids) = usage.pids {
+        let limit = usage.pids_limit.map_or_else(|| ", no limit".to_owned(), |limit| format!(" of {limit}"));
+        let full = usage.pids_limit.is_some_and(|limit| pids >= limit);
+        let text = format!("{pids}{limit}");
+        screen.row("pids", [if full { Alarm(text) } else { Plain(text) }]);
+    }
+    if let Some(used) = usage.cpu_used {
+        let limit = usage.cpu_limit.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
+        let mut pieces = vec![Plain(format!("{:.1} s used, {limit}", used as f64 / 1e6))];
+        if let Some((throttled, periods @ 1..)) = usage.throttled {
+            let text = format!("- throttled in {throttled} of {periods} periods");
+            pieces.push(if throttled > 0 { Alarm(text) } else { Plain(text) });
+        }
+        screen.row("cpu", pieces);
+    }
+}
+
+fn percent(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(100) / whole.max(1)
+}
+
+/// In the units of docker stats.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && value < 100.0);
+    format!("{value:.digits$} {}", units[unit])
+}
