@@ -3,156 +3,98 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::Command;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{Container, LABEL, engine, guard, image, pty};
+use testbed::{Container, engine, guard, image};
 
+use crate::shell::{self, Shell};
 use crate::{binary, interrupt};
 
-/// Shows both lines, and fails unless they showed the traffic that there was.
+/// The width of the terminal, unless the user's own has one.
+const COLUMNS: u16 = 100;
+
+/// How many requests there are for the rule to count.
+const REQUESTS: usize = 3;
+
+/// Shows the lines, and fails unless they showed the traffic that there was.
 pub(crate) fn run() -> Result<()> {
     interrupt::watch()?;
     crate::engine::up()?;
     tell("building cnsenter, a static release binary");
-    let binary = binary::build()?;
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    let columns = size.map(|size| size.ws_col).ok().filter(|columns| *columns > 0);
+    let shell = Shell::new(&binary::build()?, columns.unwrap_or(COLUMNS))?;
 
     let name = free_name()?;
     let nginx = Container::run(image::nginx()?, &["--name", &name], &[])?;
     nginx.wait_for_port(80)?;
-    let address = format!("{}:80", nginx.ip()?);
-    tell(&format!("a container named {name} runs nginx, and http://{address}/ gets requests from now on"));
-    let requests = Requests::start(address);
+    let (id, address) = (nginx.short_id(), format!("{}:80", nginx.ip()?));
 
-    let shell = Shell { folder: binary.path.parent().context("the binary is in no folder")? };
-    tell("the host's tcpdump, in the container's network:");
-    // -n: tcpdump's own questions for names would be traffic of this network too. -c: a new interface begins
-    // with some packets of its own, and two exchanges come to about twenty.
-    let traffic = shell.type_line(&format!("cnsenter --net {name} -- tcpdump -i eth0 -n -c 20"))?;
-    let seen = traffic.lines().filter(|line| line.contains("HTTP: GET /")).count();
-    if seen == 0 {
-        bail!("tcpdump saw none of the requests");
+    tell(&format!("the host's tcpdump, in the container's network, while somebody asks for http://{address}/:"));
+    // -n: tcpdump's own questions for names would be traffic of this network too.
+    let line = format!("cnsenter --net {name} -- tcpdump -i eth0 -n -c 6 port 80");
+    println!("{}", prompt(&line));
+    let mut session = shell.start(&line)?;
+    let begun = session.expect("listening on eth0")?;
+    get(&address)?;
+    let traffic = shell::finish(session)?;
+    print!("{}{traffic}", begun.replace('\r', ""));
+    if !traffic.contains("HTTP: GET /") {
+        bail!("tcpdump did not see the request");
     }
 
-    tell("the host's iptables, by the container's sandbox file; first a rule that counts, then the table:");
-    let id = nginx.short_id();
-    shell
-        .type_line(&format!("cnsenter --sandbox {id} iptables -t mangle -A PREROUTING -p tcp --dport 80 -j ACCEPT"))?;
-    requests.wait_for(3)?;
-    let table = shell.type_line(&format!("cnsenter --sandbox {id} iptables -nvL -t mangle"))?;
+    tell("the host's iptables, by the container's sandbox file: a rule that counts, some requests, the table:");
+    let rule = "-t mangle -A PREROUTING -p tcp --dport 80 -j ACCEPT";
+    show(&shell, &format!("cnsenter --sandbox {id} iptables {rule}"))?;
+    (0..REQUESTS).try_for_each(|_| get(&address))?;
+    let table = show(&shell, &format!("cnsenter --sandbox {id} iptables -nvL PREROUTING -t mangle"))?;
     let counted = packets(&table).context("iptables did not show the rule")?;
     if counted == 0 {
         bail!("the rule counted none of the requests");
     }
 
-    tell("a program of the container's own, as docker exec runs it: the same rights, in a fraction of the time:");
+    tell("a program of the container's own, as docker exec runs it, in a fraction of the time:");
     let rights = "grep -E 'CapEff|Seccomp:' /proc/self/status";
-    let ours = shell.type_line(&format!("cnsenter {name} {rights}"))?;
-    let theirs = shell.type_line(&format!("docker exec {name} {rights}"))?;
+    let ours = show(&shell, &format!("cnsenter {name} {rights}"))?;
+    let theirs = show(&shell, &format!("docker exec {name} {rights}"))?;
     if ours != theirs || !ours.contains("Seccomp:\t2") {
         bail!("cnsenter and docker exec run it with other rights");
     }
 
-    let sent = requests.stop();
     drop(nginx);
-    let done = format!("{sent} requests were sent: tcpdump showed {seen} of them, iptables counted {counted} packets");
-    tell(&format!("{done}; the container is removed, the host as it was"));
+    tell("the container is removed, the host as it was");
     Ok(())
 }
 
 /// `nginx`, unless somebody has a container of that name: theirs is not touched.
 fn free_name() -> Result<String> {
-    let label = LABEL.split('=').next().unwrap_or(LABEL);
-    let format = format!("{{{{index .Config.Labels \"{label}\"}}}}");
-    match engine::docker(&["inspect", "--type=container", "--format", &format, "nginx"]) {
-        Err(_) => Ok("nginx".to_owned()),
-        // What a killed demo left.
-        Ok(label) if label == "1" => {
-            engine::docker(&["rm", "--force", "--volumes", "nginx"])?;
-            Ok("nginx".to_owned())
-        }
-        Ok(_) => {
-            let name = guard::unique_name();
-            tell(&format!("a container named nginx is here already and stays untouched; the demo's is {name}"));
-            Ok(name)
-        }
+    shell::free("nginx")?;
+    if engine::docker(&["inspect", "--type=container", "nginx"]).is_err() {
+        return Ok("nginx".to_owned());
     }
+    let name = guard::unique_name();
+    tell(&format!("a container named nginx is here already and stays untouched; the demo's is {name}"));
+    Ok(name)
 }
 
-/// A person at a terminal, whose PATH has cnsenter.
-struct Shell<'a> {
-    folder: &'a Path,
+/// Types a command line and shows what the terminal shows.
+fn show(shell: &Shell, line: &str) -> Result<String> {
+    println!("{}", prompt(line));
+    let shown = shell.run(line)?;
+    print!("{shown}");
+    Ok(shown)
 }
 
-impl Shell<'_> {
-    /// Types a command line, shows what the terminal shows, and returns it. The command has to succeed.
-    fn type_line(&self, line: &str) -> Result<String> {
-        println!("\n{}", paint("1", &format!("# {line}")));
-        let path = std::env::var("PATH").unwrap_or_default();
-        let mut command = Command::new("sh");
-        command.args(["-c", line]).env("PATH", format!("{}:{path}", self.folder.display()));
-        let session = pty::Session::spawn(&mut command)?;
-        let ended = session.finish_within(Duration::from_secs(60));
-        interrupt::check()?;
-        let (code, shown) = ended?;
-        let shown = shown.replace('\r', "");
-        print!("{shown}");
-        if code != 0 {
-            bail!("this line failed with status {code}: {line}");
-        }
-        Ok(shown)
-    }
-}
-
-/// Requests to a web server, a few each second, until stopped or dropped.
-struct Requests {
-    stop: Option<mpsc::Sender<()>>,
-    sent: mpsc::Receiver<()>,
-    thread: Option<JoinHandle<u32>>,
-}
-
-impl Requests {
-    fn start(address: String) -> Requests {
-        let (stop, stopped) = mpsc::channel();
-        let (tell_sent, sent) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let mut count = 0;
-            // The wait for the end is also what spaces the requests.
-            while stopped.recv_timeout(Duration::from_millis(150)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                if get(&address).is_ok() {
-                    count += 1;
-                    let _ = tell_sent.send(());
-                }
-            }
-            count
-        });
-        Requests { stop: Some(stop), sent, thread: Some(thread) }
-    }
-
-    /// Waits until this many more were answered.
-    fn wait_for(&self, count: usize) -> Result<()> {
-        while self.sent.try_recv().is_ok() {}
-        for _ in 0..count {
-            self.sent.recv_timeout(Duration::from_secs(10)).context("nginx stopped answering")?;
-        }
-        interrupt::check()
-    }
-
-    fn stop(mut self) -> u32 {
-        self.stop.take();
-        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or(0)
-    }
+fn prompt(line: &str) -> String {
+    paint("1", &format!("# {line}"))
 }
 
 fn get(address: &str) -> Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     write!(stream, "GET / HTTP/1.1\r\nHost: nginx\r\nUser-Agent: cnsenter-demo\r\nConnection: close\r\n\r\n")?;
-    stream.read_to_end(&mut Vec::new())?;
+    stream.read_to_end(&mut Vec::new()).context("nginx stopped answering")?;
     Ok(())
 }
 

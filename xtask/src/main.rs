@@ -9,7 +9,10 @@ mod engine;
 mod fidelity;
 mod fuzz;
 mod interrupt;
+mod picture;
+mod pictures;
 mod run;
+mod shell;
 mod test;
 mod tidy;
 
@@ -30,7 +33,7 @@ enum Task {
     /// Start what tests need (a Docker engine, images, newest peers), or take it away again
     #[command(subcommand)]
     Engine(Engine),
-    /// Show the two lines of the README at work: a real engine, a real nginx, live requests
+    /// Show cnsenter at work: a real engine, a real nginx, live requests
     Demo,
     /// Bring the engine up and run all tests
     Test {
@@ -42,6 +45,8 @@ enum Task {
     Dist,
     /// Measure against nsenter and docker inspect, and write docs/performance.md
     Bench,
+    /// Paint the pictures of the README from what cnsenter shows beside real containers
+    Pictures,
     /// Compare what docker exec, nsenter, cntr and cnsenter make of a program, and write docs/fidelity.md
     Fidelity,
     /// Feed every parser of foreign bytes with damaged input (cargo-fuzz and a nightly compiler)
@@ -70,6 +75,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => return test::run(&arguments),
         Task::Dist => dist::run(),
         Task::Bench => bench::run(),
+        Task::Pictures => pictures::run(),
         Task::Fidelity => fidelity::run(),
         Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::Tidy => tidy::run(),

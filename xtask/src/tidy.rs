@@ -29,6 +29,7 @@ pub(crate) fn run() -> Result<()> {
         // What isn't text has no lines to check.
         let Ok(text) = std::fs::read_to_string(run::root().join(file)) else { continue };
         findings.extend(rules::check(file, &text));
+        findings.extend(rules::pictures(file, &text, &files));
     }
     let metadata = run::metadata(true)?;
     findings.extend(deps::check(&metadata));

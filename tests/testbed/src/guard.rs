@@ -158,12 +158,16 @@ pub struct Network {
 impl Network {
     /// `docker network create ARGS NAME`, named and labelled.
     pub fn create(args: &[&str]) -> Result<Network> {
-        let name = unique_name();
+        Self::named(&unique_name(), args)
+    }
+
+    /// The same under a name of one's own choice, which must be free.
+    pub fn named(name: &str, args: &[&str]) -> Result<Network> {
         let mut words = vec!["network", "create", "--label", LABEL];
         words.extend(args);
-        words.push(&name);
+        words.push(name);
         engine::docker(&words)?;
-        Ok(Network { name })
+        Ok(Network { name: name.to_owned() })
     }
 
     /// Its name.

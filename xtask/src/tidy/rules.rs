@@ -54,6 +54,17 @@ pub(super) fn top_level(files: &[String]) -> Vec<Finding> {
     strange.map(|top| finding(top.to_owned(), "nothing new belongs at the top of the tree")).collect()
 }
 
+/// The pictures that a page shows are there.
+pub(super) fn pictures(path: &str, text: &str, files: &[String]) -> Vec<Finding> {
+    if !path.ends_with(".md") {
+        return Vec::new();
+    }
+    let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let sources = text.split("<img src=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let missing = sources.filter(|source| !files.contains(&format!("{folder}{source}")));
+    missing.map(|source| finding(path.to_owned(), &format!("shows the picture {source}, which is not there"))).collect()
+}
+
 /// Every file says first what belongs in it.
 fn opening(path: &str, text: &str) -> Option<Finding> {
     (!text.starts_with("//!")).then(|| finding(path.to_owned(), "does not open with `//!` and what belongs in it"))
@@ -200,6 +211,16 @@ mod tests {
         let text = ["\nsee /work", "/notes\n"].concat();
         assert_eq!(places(check(".ci/run", &text)), [".ci/run:2"]);
         assert!(check("docs/a.md", "cargo's registry\n").is_empty());
+    }
+
+    #[test]
+    fn a_picture_that_is_not_there() {
+        let text = "<img src=\"a.svg\" alt=\"A\"> and <img src=\"b.svg\">\n";
+        let files = ["docs/b.svg".to_owned(), "a.svg".to_owned()];
+        let whats = |path| pictures(path, text, &files).into_iter().map(|it| it.what).collect::<Vec<_>>();
+        assert_eq!(whats("docs/a.md"), ["shows the picture a.svg, which is not there"]);
+        assert_eq!(whats("README.md"), ["shows the picture b.svg, which is not there"]);
+        assert_eq!(whats("a.rs"), Vec::<String>::new());
     }
 
     #[test]
