@@ -1,23 +1,30 @@
 //! `cargo xtask bench`: what is measured, what is promised, and the page that says both. How a number is taken
 //! is `measure`'s; the page's words on the machine are `machine`'s.
 
+mod crowd;
+mod growth;
 mod machine;
 mod measure;
+mod page;
+mod plot;
 
-use std::fmt::Write;
+use std::fs;
 
 use anyhow::{Context, Result, bail};
 use testbed::{Container, Scratch, cri, guard, image};
 
 use crate::{binary, engine, interrupt, run};
-use measure::{Contender, Median};
+use crowd::{Crowd, PROCESSES};
+use measure::{Contender, of};
 
-/// How many containers "many" are, and how many processes each of them has.
+/// How many containers "many" are.
 const MANY: usize = 300;
-const PROCESSES: usize = 10;
 
 /// How many tasks of containerd's there are besides.
 const TASKS: usize = 100;
+
+/// How often each line is run.
+const RUNS: usize = 400;
 
 /// How much longer, in milliseconds, anything may take with many containers than with one.
 const GROWTH: f64 = 10.0;
@@ -50,52 +57,41 @@ pub(crate) fn run() -> Result<()> {
     let binary = binary::build()?;
     let scratch = Scratch::new()?;
     let installed = scratch.path().join("cnsenter");
-    std::fs::copy(&binary.path, &installed).context("cannot install cnsenter")?;
+    fs::copy(&binary.path, &installed).context("cannot install cnsenter")?;
     let cnsenter = installed.display().to_string();
     let container = Container::run(image::busybox()?, &[], &["sleep", "100000"])?;
-    let (name, id, pid) = (container.name(), container.short_id(), container.pid()?);
 
-    let inspect = format!("docker inspect -f {{{{.State.Pid}}}} {name}");
-    let pod = cri::Pod::run_on_host_network(&guard::unique_name(), "bench")?;
-    let app = pod.container("app", &["sleep", "100000"])?;
-    let pod = format!("pod/bench/{}/app", pod.name());
-    // No engine at that socket: what is on disk is all that there is.
-    let by_state = "-H unix:///nonexistent/docker.sock --state-root /var/lib/docker --state-root /run/docker";
-    let containers_id = app.id();
-    let contenders = [
-        Contender::new(NSENTER, format!("nsenter -n -t {pid} /bin/true")),
-        Contender::new(BY_PID, format!("{cnsenter} -n -t {pid} /bin/true")),
-        Contender::new(RAW, format!("{cnsenter} --raw --net {name} /bin/true")),
-        Contender::new(VIEW, format!("{cnsenter} --net {name} /bin/true")),
-        Contender::new("cnsenter --raw --sandbox ID", format!("{cnsenter} --raw --sandbox {id} /bin/true")),
-        Contender::new(INSPECT, format!("sh -c 'nsenter -n -t $({inspect}) /bin/true'")),
-        Contender::new(WHOLE, format!("{cnsenter} {name} /bin/true")),
-        Contender::new(EXEC, format!("docker exec {name} /bin/true")),
-        Contender::new(BY_STATE, format!("{cnsenter} --raw {by_state} --net {name} /bin/true")),
-        Contender::new(ID_BY_STATE, format!("{cnsenter} --raw {by_state} --net {id} /bin/true")),
-        Contender::new(POD, format!("{cnsenter} --raw --net {pod} /bin/true")),
-        Contender::new(TASK, format!("{cnsenter} --raw --net containerd://{} /bin/true", &containers_id[..12])),
-    ];
-    println!("bench: {} commands in turn, {} runs each", contenders.len(), measure::RUNS);
-    let times = measure::medians(&contenders, scratch.path())?;
+    let pod = Pod::start()?;
+    let lines = contenders(&cnsenter, &container, &pod)?;
+    println!("bench: {} commands in turn, {RUNS} runs each", lines.len());
+    let times = measure::medians(&lines, RUNS, scratch.path())?;
     println!("bench: memory, threads and instructions");
-    let memory = measure::before_exec(&cnsenter, name)?;
-    let instructions = measure::instructions(&cnsenter, name)?;
+    let memory = measure::before_exec(&cnsenter, container.name())?;
+    let instructions = measure::instructions(&cnsenter, container.name())?;
+    // What lists containers is measured beside Docker's alone, which docker lists too.
+    drop(pod);
 
-    println!("bench: {} more containers of {PROCESSES} processes each, and {TASKS} tasks of containerd's", MANY - 1);
-    let many = measure::Crowd::start(MANY - 1, PROCESSES, TASKS)?;
+    let mut crowd = Crowd::default();
+    let growth = growth::measure(&cnsenter, &container, &mut crowd, scratch.path())?;
+    println!(
+        "bench: as at first with {MANY} containers of {PROCESSES} processes each, and {TASKS} tasks of containerd's"
+    );
+    crowd.grow(MANY - 1)?;
+    crowd.add_tasks(TASKS)?;
     interrupt::check()?;
     let grown = [NSENTER, RAW, VIEW, BY_STATE, ID_BY_STATE, POD, TASK];
-    let again: Vec<_> = contenders.iter().filter(|contender| grown.contains(&contender.name)).cloned().collect();
-    let crowded = measure::medians(&again, scratch.path())?;
-    drop(many);
+    let pod = Pod::start()?;
+    let mut again = contenders(&cnsenter, &container, &pod)?;
+    again.retain(|contender| grown.contains(&contender.name));
+    let crowded = measure::medians(&again, RUNS, scratch.path())?;
+    drop((crowd, pod));
 
     let [nsenter, by_pid, raw, view, inspected, whole, exec, by_state] =
         [NSENTER, BY_PID, RAW, VIEW, INSPECT, WHOLE, EXEC, BY_STATE].map(|name| of(&times, name));
     // The same nsenter line measures what the crowd does to the machine itself.
     let crowd = (of(&crowded, RAW) / of(&crowded, NSENTER)) / (raw / nsenter);
     // A private mount namespace is a copy of the host's mounts, of which every container has some.
-    let growth = |name: &str| {
+    let more = |name: &str| {
         let more = of(&crowded, name) - of(&times, name);
         Promise {
             what: format!("`{name}`: more with {MANY} containers"),
@@ -116,12 +112,14 @@ pub(crate) fn run() -> Result<()> {
         up_to("threads", memory.threads, 1, ""),
         at_most("Docker by its state, against by its API", by_state / raw, 1.00),
     ];
-    promises.extend(grown.into_iter().skip(1).map(growth));
-    let page = page(&times, &crowded, &promises, instructions)?;
+    promises.extend(grown.into_iter().skip(1).map(more));
+    promises.extend(growth.promises());
+    let page = page::text(&times, &crowded, &growth, &promises, instructions)?;
     let docs = run::root().join("docs");
-    std::fs::create_dir_all(&docs)?;
-    std::fs::write(docs.join("performance.md"), &page).context("cannot write docs/performance.md")?;
-    println!("{page}bench: written to docs/performance.md");
+    fs::create_dir_all(docs.join("plots"))?;
+    fs::write(docs.join("plots/growth.svg"), plot::svg(&growth.curves())?).context("cannot write growth.svg")?;
+    fs::write(docs.join("performance.md"), &page).context("cannot write docs/performance.md")?;
+    println!("{page}bench: written to docs/performance.md and docs/plots/growth.svg");
     let broken = promises.iter().filter(|promise| !promise.kept).count();
     if broken > 0 {
         bail!("{broken} promises were not kept\nhint: on a machine that is busy with something else, try again");
@@ -129,8 +127,40 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn of(times: &[Median], name: &str) -> f64 {
-    times.iter().find(|median| median.name == name).map_or(f64::NAN, |median| median.milliseconds)
+/// A pod with one container, which go in that order.
+struct Pod {
+    app: cri::Container,
+    pod: cri::Pod,
+}
+
+impl Pod {
+    fn start() -> Result<Pod> {
+        let pod = cri::Pod::run_on_host_network(&guard::unique_name(), "bench")?;
+        Ok(Pod { app: pod.container("app", &["sleep", "100000"])?, pod })
+    }
+}
+
+/// The lines that enter a container.
+fn contenders(cnsenter: &str, container: &Container, pod: &Pod) -> Result<Vec<Contender>> {
+    let (name, id, pid) = (container.name(), container.short_id(), container.pid()?);
+    let inspect = format!("docker inspect -f {{{{.State.Pid}}}} {name}");
+    // No engine at that socket: what is on disk is all that there is.
+    let by_state = "-H unix:///nonexistent/docker.sock --state-root /var/lib/docker --state-root /run/docker";
+    let (pod, task) = (pod.pod.name(), &pod.app.id()[..12]);
+    Ok(vec![
+        Contender::new(NSENTER, format!("nsenter -n -t {pid} /bin/true")),
+        Contender::new(BY_PID, format!("{cnsenter} -n -t {pid} /bin/true")),
+        Contender::new(RAW, format!("{cnsenter} --raw --net {name} /bin/true")),
+        Contender::new(VIEW, format!("{cnsenter} --net {name} /bin/true")),
+        Contender::new("cnsenter --raw --sandbox ID", format!("{cnsenter} --raw --sandbox {id} /bin/true")),
+        Contender::new(INSPECT, format!("sh -c 'nsenter -n -t $({inspect}) /bin/true'")),
+        Contender::new(WHOLE, format!("{cnsenter} {name} /bin/true")),
+        Contender::new(EXEC, format!("docker exec {name} /bin/true")),
+        Contender::new(BY_STATE, format!("{cnsenter} --raw {by_state} --net {name} /bin/true")),
+        Contender::new(ID_BY_STATE, format!("{cnsenter} --raw {by_state} --net {id} /bin/true")),
+        Contender::new(POD, format!("{cnsenter} --raw --net pod/bench/{pod}/app /bin/true")),
+        Contender::new(TASK, format!("{cnsenter} --raw --net containerd://{task} /bin/true")),
+    ])
 }
 
 fn at_least(what: &str, ratio: f64, limit: f64) -> Promise {
@@ -147,60 +177,3 @@ fn up_to(what: &str, value: u64, limit: u64, unit: &str) -> Promise {
     let [measured, limit_text] = [value, limit].map(|number| format!("{number} {unit}").trim_end().to_owned());
     Promise { what: what.to_owned(), limit: format!("≤ {limit_text}"), measured, kept: value <= limit }
 }
-
-fn page(times: &[Median], crowded: &[Median], promises: &[Promise], instructions: u64) -> Result<String> {
-    let mut page = String::from(HEAD);
-    writeln!(page, "## Promises\n\n| what | limit | measured | |\n|---|---|---|---|")?;
-    for Promise { what, limit, measured, kept } in promises {
-        writeln!(page, "| {what} | {limit} | {measured} | {} |", if *kept { "kept" } else { "**broken**" })?;
-    }
-    writeln!(page, "\n## Times\n")?;
-    time_table(&mut page, "with one container", times)?;
-    time_table(&mut page, &format!("with {MANY} containers"), crowded)?;
-    writeln!(
-        page,
-        "Each line ends in `/bin/true`; the whole process is measured, by the medians of {} runs.",
-        measure::RUNS
-    )?;
-    writeln!(
-        page,
-        "Instructions of `cnsenter --net NAME`, up to the attempt to run a missing program: {instructions}."
-    )?;
-    writeln!(page, "\n## Machine\n\n{}", machine::table()?)?;
-    page.push_str(HOW);
-    Ok(page)
-}
-
-fn time_table(page: &mut String, title: &str, times: &[Median]) -> Result<()> {
-    writeln!(page, "| {title} | median, ms | middle half, ms | against nsenter |\n|---|---|---|---|")?;
-    for Median { name, milliseconds, quartiles } in times {
-        let ratio = milliseconds / times[0].milliseconds;
-        writeln!(page, "| `{name}` | {milliseconds:.2} | {:.2} – {:.2} | {ratio:.2} × |", quartiles.0, quartiles.1)?;
-    }
-    Ok(writeln!(page)?)
-}
-
-const HEAD: &str = "\
-# Performance
-
-Written by `cargo xtask bench`; run it to have these numbers for your machine. Ratios are what holds from one
-machine to another, since all commands of a table are measured in turn within one run.
-
-";
-
-const HOW: &str = "\
-## How each number is taken
-
-- Times: hyperfine without a shell, in rounds; each round runs every command, in another order than the last.
-- cnsenter is installed, that is, copied, as nsenter was by its package. A file as the linker leaves it lies in small
-  pieces in the page cache, and starts 0.1 ms later.
-- With many containers: the ratio by name over the same ratio with one container, so that what many containers
-  do to the machine itself (nsenter slows down too) does not count.
-- By state: the socket that is asked is not there, and `--state-root` names Docker's folders. Pods and tasks are
-  containerd's, which is never asked: its state is all that is read. What the growth is measured against is the same
-  line with one container, in milliseconds, since a share of almost nothing says little.
-- Memory and threads: `VmHWM` and `Threads` of `/proc/PID/status`, read while strace holds cnsenter at the entry
-  of the `execve` that would replace it, since the kernel forgets the peak there.
-- Instructions: callgrind. It ends its count at an `execve` that succeeds, hence the missing program. valgrind may
-  lack newer system calls, for which cnsenter then takes its fallback.
-";

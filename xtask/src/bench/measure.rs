@@ -6,15 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{Container, containerd, image, output, pid, wait};
+use testbed::{output, pid, wait};
 
 use crate::interrupt;
 
-/// Rounds, and runs of each command in a round.
+/// In how many rounds the runs of a command are made.
 const ROUNDS: usize = 8;
-const RUNS_A_ROUND: usize = 50;
-/// How often each command is run, warm-up aside.
-pub(super) const RUNS: usize = ROUNDS * RUNS_A_ROUND;
 
 /// A command line to be timed.
 #[derive(Clone)]
@@ -30,22 +27,25 @@ impl Contender {
 }
 
 /// The middle of all its runs, and of the lower and the upper half of them.
+#[derive(Clone, Debug)]
 pub(super) struct Median {
     pub(super) name: &'static str,
     pub(super) milliseconds: f64,
     pub(super) quartiles: (f64, f64),
 }
 
-/// Times the commands in turn.
-pub(super) fn medians(contenders: &[Contender], scratch: &Path) -> Result<Vec<Median>> {
+/// Times the commands in turn, each so often, warm-up aside.
+pub(super) fn medians(contenders: &[Contender], runs: usize, scratch: &Path) -> Result<Vec<Median>> {
     let json = scratch.join("hyperfine.json");
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
+    let runs = runs / ROUNDS;
     for round in 0..ROUNDS {
         interrupt::check()?;
         // Whoever comes first in a round meets a machine in another state than whoever comes last.
         let order: Vec<usize> = (0..contenders.len()).map(|at| (at + round) % contenders.len()).collect();
         let mut hyperfine = Command::new("hyperfine");
-        hyperfine.args(["--shell=none", "--style=none", "--warmup=10", &format!("--runs={RUNS_A_ROUND}")]);
+        hyperfine.args(["--shell=none", "--style=none"]);
+        hyperfine.args([format!("--warmup={}", runs / 5), format!("--runs={runs}")]);
         hyperfine.arg("--export-json").arg(&json);
         hyperfine.args(order.iter().map(|at| contenders[*at].line.as_str()));
         output::stdout(&mut hyperfine)?;
@@ -56,6 +56,11 @@ pub(super) fn medians(contenders: &[Contender], scratch: &Path) -> Result<Vec<Me
         }
     }
     Ok(contenders.iter().zip(times).map(|(contender, times)| median(contender.name, times)).collect())
+}
+
+/// The median of a command, by its name.
+pub(super) fn of(times: &[Median], name: &str) -> f64 {
+    times.iter().find(|median| median.name == name).map_or(f64::NAN, |median| median.milliseconds)
 }
 
 fn median(name: &'static str, mut seconds: Vec<f64>) -> Median {
@@ -108,58 +113,6 @@ pub(super) fn instructions(cnsenter: &str, container: &str) -> Result<u64> {
     }
     let line = output.stderr.lines().find_map(|line| line.split_once("Collected :"));
     Ok(line.context("callgrind printed no count")?.1.trim().parse()?)
-}
-
-/// Many containers that do nothing: Docker's, of many processes each, and containerd's.
-pub(super) struct Crowd {
-    groups: Vec<Vec<Member>>,
-}
-
-/// Held to be removed.
-#[expect(dead_code, reason = "what they hold is removed when they are dropped")]
-enum Member {
-    Docker(Container),
-    Containerd(containerd::Container),
-}
-
-/// How many `docker` clients work at once.
-const CLIENTS: usize = 4;
-
-impl Crowd {
-    pub(super) fn start(count: usize, processes: usize, tasks: usize) -> Result<Crowd> {
-        let image = image::busybox()?;
-        let program = format!("for i in $(seq {}); do sleep 100000 & done; exec sleep 100000", processes - 1);
-        let start = |part: usize| -> Result<Vec<Member>> {
-            let mine = (0..count + tasks).filter(|number| number % CLIENTS == part);
-            let run = |number| {
-                interrupt::check()?;
-                if number < tasks {
-                    let task = containerd::Container::run(containerd::NAMESPACE, &[], &["sleep", "100000"])?;
-                    return Ok(Member::Containerd(task));
-                }
-                let args = ["--network", "none", "--pids-limit", "100"];
-                Ok(Member::Docker(Container::run(image, &args, &["sh", "-c", &program])?))
-            };
-            mine.map(run).collect()
-        };
-        let groups = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..CLIENTS).map(|part| scope.spawn(move || start(part))).collect();
-            let groups = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked")));
-            // All of them are awaited before the first error is returned: each has guards to drop.
-            groups.collect::<Vec<_>>()
-        });
-        Ok(Crowd { groups: groups.into_iter().collect::<Result<_>>()? })
-    }
-}
-
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        std::thread::scope(|scope| {
-            for group in self.groups.drain(..) {
-                scope.spawn(move || drop(group));
-            }
-        });
-    }
 }
 
 #[cfg(test)]
