@@ -1,6 +1,7 @@
 //! Docker's API on a unix socket of this machine, which podman speaks as well. What engines keep on disk does not belong
 //! here, nor which engine is asked first.
 
+mod summary;
 mod transport;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bollard::Docker;
 use bollard::errors::Error as Bollard;
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary};
-use bollard::query_parameters::{EventsOptionsBuilder, ListContainersOptionsBuilder};
+use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 
 use crate::Runtime;
@@ -125,12 +126,7 @@ impl Engine {
 
     /// Full ID and name of every container, whatever its state, that passes the filter.
     async fn list(&self, filter: &str, values: &[String]) -> Result<Vec<(String, String)>, Error> {
-        let mut options = ListContainersOptionsBuilder::new().all(true);
-        if !values.is_empty() {
-            options = options.filters(&HashMap::from([(filter, values.to_vec())]));
-        }
-        let summaries = self.ask(self.docker.list_containers(Some(options.build()))).await?;
-        let summaries = summaries.map_err(|error| self.failed(failure(&error)))?;
+        let summaries = self.summaries(filter, values).await?;
         let first = |names: Option<Vec<String>>| names.unwrap_or_default().into_iter().next().unwrap_or_default();
         let entry = |summary: ContainerSummary| Some((summary.id?, docker::bare(first(summary.names))));
         Ok(summaries.into_iter().filter_map(entry).collect())

@@ -16,6 +16,25 @@ const MOST_ENTRIES: usize = 100_000;
 
 /// The whole file. A FIFO, a device, a folder and what is larger than `largest` bytes are errors.
 pub(crate) fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let (file, size) = open(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(largest) + 1).unwrap_or_default());
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > largest {
+        true => Err(io::Error::new(ErrorKind::FileTooLarge, "too large for what it should be")),
+        false => Ok(bytes),
+    }
+}
+
+/// The first bytes of a file; all of a shorter one.
+pub(crate) fn beginning(path: &Path, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let read = open(path)?.0.read(&mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// A regular file, and its size.
+fn open(path: &Path) -> io::Result<(File, u64)> {
     // A FIFO without a writer would be waited for.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
@@ -23,13 +42,7 @@ pub(crate) fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
     }
-    let size = u64::try_from(found.st_size).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(largest) + 1).unwrap_or_default());
-    file.take(largest + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > largest {
-        true => Err(io::Error::new(ErrorKind::FileTooLarge, "too large for what it should be")),
-        false => Ok(bytes),
-    }
+    Ok((file, u64::try_from(found.st_size).unwrap_or_default()))
 }
 
 /// A JSON file; `None` where it cannot be read, or is something else.

@@ -25,7 +25,7 @@ pub fn annotations(bytes: &[u8]) {
         let named = containerd::name(&bundle);
         assert!(bundle.pod().is_none() || named.is_some(), "a pod has a name");
     }
-    let _ = storage::listed(bytes);
+    let _ = storage::entries(bytes);
 }
 
 /// `/proc/PID/mountinfo`.

@@ -13,6 +13,7 @@ mod file;
 #[doc(hidden)]
 pub mod foreign;
 mod list;
+mod listed;
 mod reference;
 mod report;
 mod roots;
@@ -28,7 +29,8 @@ use std::time::Instant;
 pub use container::{Container, Elsewhere, Files, Network, Pod, Service, Source, State};
 pub use endpoint::{Context, Origin, Settings};
 pub use error::{Asked, Candidate, Error, Failure, Unknown};
-pub use list::{Asking, Attached, Listed, Listing, Published, Unasked};
+pub use list::{Asking, Listing, Unasked};
+pub use listed::{Attached, Listed, Published};
 pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
 pub use sandbox::{Sandbox, SandboxFile};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::container::{Container, Pod, Source, is_made_up};
 use crate::error::{Candidate, Error};
+use crate::listed::Listed;
 use crate::reference::Reference;
 use crate::wanted::Wanted;
 
@@ -17,7 +18,7 @@ pub(crate) struct Report {
     folders: Vec<PathBuf>,
     forbidden: Option<PathBuf>,
     passed: usize,
-    pub(crate) containers: Vec<Container>,
+    pub(crate) listed: Vec<Listed>,
 }
 
 impl Report {
@@ -38,16 +39,28 @@ impl Report {
         self.passed += 1;
     }
 
-    pub(crate) fn add(&mut self, container: Container) {
-        let same = |known: &Container| known.id == container.id && known.namespace == container.namespace;
-        if !self.containers.iter().any(same) {
-            self.containers.push(container);
+    /// One that was found, unless it is known.
+    pub(crate) fn add(&mut self, listed: Listed) {
+        let Container { id, namespace, .. } = &listed.container;
+        let same = |known: &Listed| known.container.id == *id && known.container.namespace == *namespace;
+        if !self.listed.iter().any(same) {
+            self.listed.push(listed);
         }
     }
 
-    /// Whether nothing was found.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.containers.is_empty()
+    /// What was found, without what only lists show.
+    pub(crate) fn containers(&mut self) -> Vec<Container> {
+        self.listed.drain(..).map(|listed| listed.container).collect()
+    }
+
+    /// Whether something was looked at, and nothing was withheld.
+    pub(crate) fn tells_all(&self) -> bool {
+        self.could_look() && !self.is_forbidden()
+    }
+
+    /// What may not be looked at.
+    pub(crate) fn says_forbidden(&self) -> Option<String> {
+        self.forbidden.as_ref().map(|folder| format!("{} may not be read", folder.display()))
     }
 
     /// `None` where this runtime has nothing on this machine.

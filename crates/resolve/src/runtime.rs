@@ -19,7 +19,7 @@ use crate::roots::Roots;
 use crate::wanted::Wanted;
 
 /// Who runs a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Runtime {
     /// The Docker engine, through its API or by its state.
     Docker,

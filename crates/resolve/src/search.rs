@@ -187,16 +187,17 @@ impl Search<'_> {
         if report.could_look() {
             self.looked.push(runtime);
         }
-        report.containers.retain(|container| self.wanted.rank(container).is_some());
-        if report.is_empty() {
+        let mut found = report.containers();
+        found.retain(|container| self.wanted.rank(container).is_some());
+        if found.is_empty() {
             let said = report.says_no();
             let said = reason.map_or_else(|| said.clone(), |reason| format!("{}; {said}", brief(reason)));
             self.heard(Asked { runtime, said, forbidden: report.is_forbidden() });
         }
         if let Some(reason) = reason {
-            report.containers.iter_mut().for_each(|container| report::instead_of(container, reason));
+            found.iter_mut().for_each(|container| report::instead_of(container, reason));
         }
-        report.containers
+        found
     }
 
     /// Docker's own rules for names may be wider than ours: what it says is the one, is.
@@ -241,7 +242,8 @@ impl Search<'_> {
     /// process's cgroup.
     fn last_resort(&self) -> Result<Option<Container>, Error> {
         if self.asks(Runtime::Nspawn)
-            && let Some(machine) = self.choose(nspawn::search(&self.wanted))?
+            && let Some(machine) =
+                self.choose(nspawn::search(&self.wanted).into_iter().map(|it| it.container).collect())?
         {
             return Ok(Some(machine));
         }
@@ -287,7 +289,7 @@ impl Search<'_> {
         let by_state = |runtime: &Runtime| self.asks(*runtime) && !(answered && *runtime == Runtime::Docker);
         let of_state = Runtime::ALL.into_iter().filter(by_state);
         let reports = of_state.filter_map(|runtime| runtime::state(runtime, roots, &Wanted::All)).collect::<Vec<_>>();
-        let by_state = reports.into_iter().flat_map(|report| report.containers).map(|container| container.name);
+        let by_state = reports.into_iter().flat_map(|mut report| report.containers()).map(|container| container.name);
         let word = match self.reference {
             Reference::Name { name, .. } => name,
             Reference::Pod { pod, container, .. } => container.as_ref().unwrap_or(pod),
@@ -301,12 +303,12 @@ impl Search<'_> {
 }
 
 /// Whether there is no engine where it would be, and nobody said that there is.
-fn is_absence(error: &Error) -> bool {
+pub(crate) fn is_absence(error: &Error) -> bool {
     matches!(error, Error::Engine { failure: Failure::NoSocket, origin, .. } if origin.said_by.is_none())
 }
 
 /// The failure without the words that say whom it befell.
-fn brief(error: &Error) -> String {
+pub(crate) fn brief(error: &Error) -> String {
     match error {
         Error::Engine { failure, .. } => failure.to_string(),
         other => other.to_string(),
@@ -347,11 +349,11 @@ pub(crate) fn by_state(
 ) -> Result<Option<Container>, Error> {
     let wanted = Wanted::from(reference);
     let report = runtime::state(container.runtime, roots, &wanted);
-    let mut found = report.map(|report| report.containers).unwrap_or_default();
+    let mut found = report.map(|mut report| report.containers()).unwrap_or_default();
     found.iter_mut().for_each(|found| found.source = container.source.clone());
     report::choose(&wanted, &reference.to_string(), found)
 }
 
-fn executor() -> Result<tokio::runtime::Runtime, Error> {
+pub(crate) fn executor() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(Error::Executor)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::container::{Container, Source, State};
 use crate::endpoint::Settings;
 use crate::error::Error;
+use crate::listed::Listed;
 use crate::reference::Reference;
 use crate::roots::Roots;
 use crate::runtime::{self, Runtime, nspawn};
@@ -88,8 +89,8 @@ fn until_it_appears(reference: &Reference, settings: &Settings, end: Instant) {
     let appeared = || {
         let mut reports =
             Runtime::ALL.into_iter().filter(may_know).filter_map(|it| runtime::state(it, &roots, &wanted));
-        let fits = |found: &Container| wanted.rank(found).is_some();
-        reports.any(|report| report.containers.iter().any(fits))
+        let fits = |found: &Listed| wanted.rank(&found.container).is_some();
+        reports.any(|report| report.listed.iter().any(fits))
             || (reference.runtime() == Some(Runtime::Nspawn) && nspawn::search(&wanted).iter().any(fits))
     };
     loop {

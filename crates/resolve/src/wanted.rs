@@ -73,6 +73,14 @@ impl Wanted<'_> {
         }
     }
 
+    /// The full ID, where it is one. No name goes before it.
+    pub(crate) fn full_id(&self) -> Option<&str> {
+        match self {
+            Self::Name { name, .. } if is_made_up(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The only one of containerd's namespaces to look in.
     pub(crate) fn namespace(&self) -> Option<&str> {
         match self {

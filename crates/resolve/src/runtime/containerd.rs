@@ -7,6 +7,7 @@ use super::oci::{Bundle, Init, Record};
 use super::{Runtime, oci, storage};
 use crate::container::{Container, State};
 use crate::file;
+use crate::listed::Listed;
 use crate::report::Report;
 use crate::roots::Roots;
 use crate::specification::is_bundle;
@@ -47,8 +48,8 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
                 };
                 report.passed();
                 if wanted.may_be(&id, &bytes) {
-                    let bundle = serde_json::from_slice(&bytes).unwrap_or_default();
-                    report.add(container(root, namespace.clone(), id, &bundle));
+                    let config = serde_json::from_slice(&bytes).unwrap_or_default();
+                    report.add(listed(root, namespace.clone(), id, config, &bundle));
                 }
             }
         }
@@ -56,16 +57,18 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     report.if_anything()
 }
 
-fn container(root: &Path, namespace: String, id: String, bundle: &Bundle) -> Container {
+fn listed(root: &Path, namespace: String, id: String, bundle: Bundle, lies: &Path) -> Listed {
     let folders = records(root, &namespace, &id);
-    let record = folders.iter().find_map(|folder| Record::read(folder));
+    let record = folders.iter().find_map(|folder| Record::head(folder));
+    let created = record.as_ref().and_then(Record::created);
     // Not every runtime that a shim runs is runc, or keeps its records there.
     let noted = || storage::noted(&root.join(TASKS).join(&namespace).join(&id).join("init.pid"), &id);
     let init = record.map(|record| record.init(&id)).or_else(noted);
     let init = init.unwrap_or(Init::none(State::Stopped));
-    let container = oci::container(Runtime::Containerd, id, init, bundle, root);
-    let name = name(bundle).unwrap_or_else(|| container.name.clone());
-    Container { namespace: Some(namespace), name, ..container }
+    let name = name(&bundle).unwrap_or_else(|| id.clone());
+    let image = bundle.annotation("io.kubernetes.cri.image-name").map(str::to_owned);
+    let listed = oci::listed(Runtime::Containerd, id, init, bundle, root, lies);
+    Listed { container: Container { namespace: Some(namespace), name, ..listed.container }, image, created, ..listed }
 }
 
 /// Where its OCI runtime may have its record of a task.

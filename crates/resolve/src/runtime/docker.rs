@@ -11,6 +11,7 @@ use super::oci::{self, Init, Record};
 use super::{Runtime, containerd, process};
 use crate::container::{Container, Files, Network, Pod, Source, State};
 use crate::file;
+use crate::listed::{Attached, Listed, Published, host_ip, seconds};
 use crate::report::Report;
 use crate::roots::Roots;
 use crate::wanted::Wanted;
@@ -20,6 +21,7 @@ use crate::wanted::Wanted;
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Config {
     name: Option<String>,
+    created: Option<String>,
     state: Option<Recorded>,
     config: Option<Inner>,
     network_settings: Option<NetworkSettings>,
@@ -44,18 +46,40 @@ struct Recorded {
     finished_at: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 struct Inner {
     hostname: Option<String>,
     env: Option<Vec<String>>,
     labels: Option<BTreeMap<String, String>>,
+    image: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 struct NetworkSettings {
     sandbox_key: Option<PathBuf>,
+    networks: Option<BTreeMap<String, Option<Endpoint>>>,
+    ports: Option<BTreeMap<String, Option<Vec<Binding>>>>,
+}
+
+/// A container's end of a network.
+#[derive(Default, Deserialize)]
+struct Endpoint {
+    #[serde(rename = "IPAddress")]
+    address: Option<String>,
+    #[serde(rename = "GlobalIPv6Address")]
+    address_v6: Option<String>,
+    #[serde(rename = "MacAddress")]
+    mac: Option<String>,
+}
+
+/// A port of the host's that leads to one of a container's.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Binding {
+    host_ip: Option<String>,
+    host_port: Option<String>,
 }
 
 /// `hostconfig.json`.
@@ -69,6 +93,7 @@ struct HostConfig {
 /// Every container that may be what is wanted.
 pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();
+    let records: Vec<_> = roots.docker_exec.iter().flat_map(|exec| folders_of_records(exec)).collect();
     for data in &roots.docker_data {
         let folder = data.join("containers");
         match std::fs::read_dir(&folder) {
@@ -79,7 +104,9 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
             }
             Err(_) => continue,
         }
-        for id in file::names(&folder) {
+        // Whose full ID is known is the only one that is wanted.
+        let one = wanted.full_id().filter(|id| folder.join(id).is_dir());
+        for id in one.map_or_else(|| file::names(&folder), |id| vec![id.to_owned()]) {
             let folder = folder.join(&id);
             let path = folder.join("config.v2.json");
             let Ok(bytes) = file::read(&path, file::LARGEST).inspect_err(|error| file::skipped(&path, error)) else {
@@ -90,7 +117,7 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
                 continue;
             }
             match parse(&bytes) {
-                Ok(config) => report.add(container(roots, data, id, config)),
+                Ok(config) => report.add(listed(&records, data, id, config, *wanted == Wanted::All)),
                 Err(error) => file::skipped(&path, &error),
             }
         }
@@ -103,31 +130,39 @@ pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Config> {
     serde_json::from_slice(bytes)
 }
 
-fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Container {
-    let host: HostConfig =
-        file::json(&data.join("containers").join(&id).join("hostconfig.json"), file::LARGEST).unwrap_or_default();
+/// A container by its record. In a list of all, what it is not asked for is left out, and the file that has it unread.
+fn listed(records: &[PathBuf], data: &Path, id: String, config: Config, among_all: bool) -> Listed {
     let recorded = config.state.unwrap_or_default();
-    let record = roots.docker_exec.iter().find_map(|exec| records(exec, &id).find_map(|folder| Record::read(&folder)));
+    let record = records.iter().find_map(|folder| Record::head(&folder.join(&id)));
+    let root = record.as_ref().and_then(|record| record.root());
     let Init { state, pid, start } = match record {
         Some(record) => running(&recorded, record.init(&id)),
         None => without_record(&recorded, &id),
     };
-    let (hostname, env, labels) =
-        config.config.map_or_else(Default::default, |inner| (inner.hostname, inner.env, inner.labels));
-    let labels = labels.unwrap_or_default();
+    let NetworkSettings { sandbox_key: key, networks, ports } = config.network_settings.unwrap_or_default();
+    let key = key.filter(|key| !key.as_os_str().is_empty());
+    let networks = networks.unwrap_or_default();
+    let host = match &key {
+        Some(_) if among_all => {
+            let of_host = networks.contains_key("host").then(|| "host".to_owned());
+            HostConfig { network_mode: of_host, group_add: None }
+        }
+        _ => file::json(&data.join("containers").join(&id).join("hostconfig.json"), file::LARGEST).unwrap_or_default(),
+    };
+    let inner = config.config.unwrap_or_default();
+    let labels = inner.labels.unwrap_or_default();
     let mounts = config.mount_points.unwrap_or_default();
     let files = [config.resolv_conf_path, config.hosts_path, config.hostname_path];
     let label = |name: &str| labels.get(name).map(String::as_str);
-    let key = config.network_settings.and_then(|network| network.sandbox_key);
     let name = config.name.map(bare).filter(|name| !name.is_empty());
-    Container {
+    let container = Container {
         runtime: Runtime::Docker,
         namespace: None,
         pid,
         start,
         state,
         network: network(host.network_mode.as_deref().unwrap_or_default(), key),
-        env: oci::environment(env.unwrap_or_default(), hostname.unwrap_or_default()),
+        env: oci::environment(inner.env.unwrap_or_default(), inner.hostname.unwrap_or_default()),
         added_groups: host.group_add.unwrap_or_default(),
         files: Files::recorded(files, mounts.keys().map(String::as_str)),
         pod: name.as_deref().and_then(pod),
@@ -135,13 +170,56 @@ fn container(roots: &Roots, data: &Path, id: String, config: Config) -> Containe
         source: Source::State { folder: data.to_owned(), instead_of: None },
         name: name.unwrap_or_else(|| id.clone()),
         id,
+    };
+    Listed {
+        image: inner.image.filter(|image| !image.is_empty()),
+        networks: networks.into_iter().map(attached).collect(),
+        ports: ports.unwrap_or_default().into_iter().flat_map(published).collect(),
+        created: config.created.as_deref().and_then(seconds),
+        root: root.or_else(|| root_of(data, &container.id)),
+        labels,
+        container,
     }
 }
 
-/// Where the OCI runtime keeps its record below Docker's own folder, whichever runtime the container has.
-pub(crate) fn records(exec: &Path, id: &str) -> impl Iterator<Item = PathBuf> {
+fn attached((network, endpoint): (String, Option<Endpoint>)) -> Attached {
+    let Endpoint { address, address_v6, mac } = endpoint.unwrap_or_default();
+    Attached::new(network, [address, address_v6], mac)
+}
+
+/// The host's ports that lead to one of a container's, which is written `80/tcp`.
+fn published((port, bindings): (String, Option<Vec<Binding>>)) -> Vec<Published> {
+    let Some((port, protocol)) = port.split_once('/').and_then(|(port, of)| Some((port.parse().ok()?, of))) else {
+        return Vec::new();
+    };
+    let one = |binding: Binding| {
+        let host_port = binding.host_port?.parse().ok().filter(|port| *port > 0)?;
+        let host_ip = host_ip(binding.host_ip.as_deref());
+        Some(Published { host_ip, host_port, port, protocol: protocol.to_owned() })
+    };
+    bindings.into_iter().flatten().filter_map(one).collect()
+}
+
+/// Where the storage driver puts a container together: by overlay2's own record, or in the folder of the newer engines
+/// that leave images to containerd.
+fn root_of(data: &Path, id: &str) -> Option<PathBuf> {
+    let mount = file::read(&data.join("image/overlay2/layerdb/mounts").join(id).join("mount-id"), 256).ok();
+    let mount = mount.and_then(|mount| String::from_utf8(mount).ok());
+    if let Some(mount) = mount.filter(|mount| mount.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        return Some(data.join("overlay2").join(mount).join("merged"));
+    }
+    Some(data.join("rootfs/overlayfs").join(id)).filter(|root| root.is_dir())
+}
+
+/// Where the OCI runtimes keep their records below Docker's own folder, whichever runtime a container has.
+fn folders_of_records(exec: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
     let runtimes = file::names(exec).into_iter().filter(|name| name.starts_with("runtime-"));
-    runtimes.map(move |runtime| exec.join(runtime).join(containerd::DOCKERS).join(id))
+    runtimes.map(|runtime| exec.join(runtime).join(containerd::DOCKERS))
+}
+
+/// Where the OCI runtime may have its record of a container.
+pub(crate) fn records(exec: &Path, id: &str) -> impl Iterator<Item = PathBuf> {
+    folders_of_records(exec).map(move |folder| folder.join(id))
 }
 
 /// The bundle of a container that runs: in the folder of the containerd that Docker started, or of the system's.
@@ -222,6 +300,28 @@ mod tests {
         assert_eq!(network("container:abc", Some(PathBuf::new())), Network::Container("abc".to_owned()));
         assert_eq!(network("bridge", key()), Network::Sandbox(key().unwrap()));
         assert_eq!(network("bridge", None), Network::None);
+    }
+
+    #[test]
+    fn ports_and_addresses_are_read_as_docker_writes_them() {
+        let text = r#"{"Networks":{"bridge":{"IPAddress":"172.17.0.2","GlobalIPv6Address":"","MacAddress":"02:42:ac:11:00:02"},
+            "v6":{"IPAddress":"","GlobalIPv6Address":"fd00::2","MacAddress":""},"none":null},
+            "Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"","HostPort":"81"}],"99/udp":null,
+            "x/tcp":[{"HostIp":"::","HostPort":"1"}],"53/udp":[{"HostIp":"::1","HostPort":"0"},{"HostIp":"::1","HostPort":"53"}]}}"#;
+        let NetworkSettings { networks, ports, .. } = serde_json::from_str(text).unwrap();
+        let networks: Vec<_> = networks.unwrap().into_iter().map(attached).collect();
+        let of = |network: &str, address: &[&str], mac: &str| Attached {
+            network: network.to_owned(),
+            addresses: address.iter().map(|address| address.parse().unwrap()).collect(),
+            mac: mac.to_owned(),
+        };
+        let bridge = of("bridge", &["172.17.0.2"], "02:42:ac:11:00:02");
+        assert_eq!(networks, [bridge, of("none", &[], ""), of("v6", &["fd00::2"], "")]);
+        let ports = ports.unwrap().into_iter().flat_map(published);
+        let ports: Vec<_> = ports.map(|it| (it.host_ip.to_string(), it.host_port, it.port, it.protocol)).collect();
+        let of = |ip: &str, host, port, protocol: &str| (ip.to_owned(), host, port, protocol.to_owned());
+        let expected = [of("::1", 53, 53, "udp"), of("0.0.0.0", 8080, 80, "tcp"), of("0.0.0.0", 81, 80, "tcp")];
+        assert_eq!(ports, expected);
     }
 
     #[test]

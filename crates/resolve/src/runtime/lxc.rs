@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Runtime, cgroup, process, supervisor};
-use crate::container::Container;
 use crate::file;
+use crate::listed::Listed;
 use crate::report::Report;
 use crate::roots::Roots;
 use crate::wanted::Wanted;
@@ -57,14 +57,14 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
                 Some(at) => Some(running.swap_remove(at).init),
                 None => by_monitor(root, &name, wanted),
             };
-            report.add(container(&name, init, root));
+            report.add(Listed { root: root_of(&root.join(&name)), ..listed(&name, init, root) });
         }
     }
     // In folders that nobody named, one name may stand for several.
     let is_one = |name: &str| running.iter().filter(|other| other.name == name).count() == 1;
     for Running { name, init, hierarchy, .. } in &running {
         if is_one(name) {
-            report.add(container(name, Some(*init), hierarchy));
+            report.add(listed(name, Some(*init), hierarchy));
         } else {
             log::info!("passing over {name}: several run, and --state-root says which");
         }
@@ -170,10 +170,28 @@ fn first_process(payload: &Path, name: &str) -> Option<(i32, u64)> {
     None
 }
 
-fn container(name: &str, init: Option<(i32, u64)>, folder: &Path) -> Container {
+fn listed(name: &str, init: Option<(i32, u64)>, folder: &Path) -> Listed {
     let mut container = process::container(Runtime::Lxc, name, init, folder);
     container.env.push("container=lxc".to_owned());
-    container
+    Listed::from(container)
+}
+
+/// The root file system by the container's configuration, where it is a folder; else the one beside it, which is LXD's.
+fn root_of(folder: &Path) -> Option<PathBuf> {
+    let config = file::read(&folder.join("config"), file::LARGEST).unwrap_or_default();
+    let said = rootfs_in(&String::from_utf8_lossy(&config));
+    said.or_else(|| Some(folder.join("rootfs"))).filter(|root| root.is_dir())
+}
+
+/// The folder in lxc.container.conf(5): `lxc.rootfs.path`, before LXC 3 `lxc.rootfs`. Of several the last counts.
+fn rootfs_in(config: &str) -> Option<PathBuf> {
+    let mut values = config.lines().filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        matches!(key.trim(), "lxc.rootfs.path" | "lxc.rootfs").then_some(value.trim())
+    });
+    let value = values.next_back()?;
+    let path = value.strip_prefix("dir:").unwrap_or(value);
+    path.starts_with('/').then(|| PathBuf::from(path))
 }
 
 #[cfg(test)]
@@ -188,6 +206,14 @@ mod tests {
         for line in ["", "lxc-start\0-n\0c1\0", "[lxc monitor] c1"] {
             assert_eq!(of(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn the_last_root_in_the_configuration_counts() {
+        let of = |text: &str| rootfs_in(text);
+        assert_eq!(of("lxc.rootfs.path = dir:/a\nlxc.rootfs.path=/b\n# lxc.rootfs.path = /c\n"), Some("/b".into()));
+        assert_eq!(of("lxc.rootfs.path = overlay:/lower:/upper"), None);
+        assert_eq!(of("lxc.rootfs.backend = dir\n"), None);
     }
 
     #[test]

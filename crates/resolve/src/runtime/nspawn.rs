@@ -2,11 +2,12 @@
 //! them, which only a look at all processes finds.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Runtime, cgroup, process, supervisor};
 use crate::container::{Container, State};
 use crate::file;
+use crate::listed::Listed;
 use crate::report::Report;
 use crate::wanted::Wanted;
 
@@ -46,16 +47,20 @@ pub(crate) fn state(wanted: &Wanted<'_>) -> Option<Report> {
 }
 
 /// A machine by its file: `KEY=VALUE` lines, of which `LEADER` is the init process.
-fn registered(path: &Path, name: &str) -> Option<Container> {
+fn registered(path: &Path, name: &str) -> Option<Listed> {
     let bytes = file::read(path, LARGEST).inspect_err(|error| file::skipped(path, error)).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     let leader = leader_in(&text)?;
+    let (root, since) = (value_in(&text, "ROOT"), value_in(&text, "REALTIME"));
     let start = process::start_time(leader).filter(|_| process::is_first_below(leader));
     // The pid may be another container's by now. A unit's name has no characters to escape but the backslash.
-    let unit = value_in(&text, "SCOPE").map(|unit| unit.replace("\\\\", "\\"));
+    let unit = value_in(&text, "SCOPE").map(unescaped);
     let start = start.filter(|_| unit.as_ref().is_none_or(|unit| is_in_unit(leader, unit)));
     let state = if start.is_some() { State::Running } else { State::Gone { pid: leader } };
-    Some(machine(name, start.map(|start| (leader, start)), state, MACHINES))
+    let machine = machine(name, start.map(|start| (leader, start)), state, MACHINES);
+    // In microseconds.
+    let created = since.and_then(|since| since.parse::<i64>().ok()).map(|since| since / 1_000_000);
+    Some(Listed { root: root.map(|root| PathBuf::from(unescaped(root))), created, ..machine })
 }
 
 /// The leader in a machine's file, if it is nspawn's.
@@ -74,19 +79,30 @@ fn value_in<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
 }
 
+/// A value of a machine's file, in which a backslash is two.
+fn unescaped(value: &str) -> String {
+    value.replace("\\\\", "\\")
+}
+
 /// Whether the process is in a cgroup of this unit.
 fn is_in_unit(pid: i32, unit: &str) -> bool {
     let in_it = |path: &str| path.split('/').any(|part| part == unit) && cgroup::is_made_by_us(path, unit);
     process::cgroup_paths(&process::cgroup(pid)).any(in_it)
 }
 
+/// Whether there may be machines whose nspawn nobody was told of: for each that runs it makes a folder, in which mounts
+/// are handed in.
+pub(crate) fn may_run() -> bool {
+    !file::names(&Path::new(TRACE).join("propagate")).is_empty()
+}
+
 /// The machines whose nspawn nobody was told of. It looks at all processes, so that this is for when nobody else knows
 /// what is wanted.
-pub(crate) fn search(wanted: &Wanted<'_>) -> Vec<Container> {
+pub(crate) fn search(wanted: &Wanted<'_>) -> Vec<Listed> {
     if !Path::new(TRACE).is_dir() {
         return Vec::new();
     }
-    let mut found: Vec<Container> = Vec::new();
+    let mut found: Vec<Listed> = Vec::new();
     let mut doubled = Vec::new();
     for pid in process::all() {
         let comm = process::read(pid, "comm").unwrap_or_default();
@@ -104,14 +120,14 @@ pub(crate) fn search(wanted: &Wanted<'_>) -> Vec<Container> {
             continue;
         }
         // Nothing keeps two that are not registered from having one name.
-        if found.iter().any(|known| known.name == name) {
+        if found.iter().any(|known| known.container.name == name) {
             log::info!("passing over {name}: several machines are called so");
             doubled.push(name);
             continue;
         }
         found.push(machine(&name, Some(leader), State::Running, "/proc"));
     }
-    found.retain(|machine| !doubled.contains(&machine.name));
+    found.retain(|machine| !doubled.contains(&machine.container.name));
     found
 }
 
@@ -182,10 +198,10 @@ pub(crate) fn name_on(line: &[u8]) -> Option<String> {
     text(name.as_bytes().to_vec()).map(|name| name.strip_suffix(".raw").map(str::to_owned).unwrap_or(name))
 }
 
-fn machine(name: &str, init: Option<(i32, u64)>, state: State, folder: &str) -> Container {
+fn machine(name: &str, init: Option<(i32, u64)>, state: State, folder: &str) -> Listed {
     let mut machine = process::container(Runtime::Nspawn, name, init, Path::new(folder));
     machine.env.push("container=systemd-nspawn".to_owned());
-    Container { state, ..machine }
+    Listed::from(Container { state, ..machine })
 }
 
 #[cfg(test)]

@@ -10,12 +10,16 @@ use serde::Deserialize;
 use super::{Runtime, process};
 use crate::container::{Container, Files, Network, Pod, Service, Source, State, is_made_up};
 use crate::file;
+use crate::listed::{Listed, seconds};
 use crate::report::Report;
 use crate::roots::Roots;
 use crate::wanted::Wanted;
 
 /// What programs get where nothing sets PATH.
 pub(crate) const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How much of runc's record says who the process is, in bytes.
+const HEAD: usize = 512;
 
 /// A runtime's record of a container: runc's, crun's and youki's words for the same things.
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +31,7 @@ pub(crate) struct Record {
     bundle: Option<PathBuf>,
     /// youki's alone.
     status: Option<String>,
+    created: Option<String>,
     config: Option<RuncConfig>,
     /// The record's folder.
     #[serde(skip)]
@@ -35,6 +40,7 @@ pub(crate) struct Record {
 
 #[derive(Debug, Deserialize)]
 struct RuncConfig {
+    rootfs: Option<PathBuf>,
     labels: Option<Vec<String>>,
 }
 
@@ -54,6 +60,12 @@ pub(crate) struct Bundle {
     pub(crate) annotations: Option<BTreeMap<String, String>>,
     linux: Option<Linux>,
     mounts: Option<Vec<Mount>>,
+    root: Option<BundleRoot>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BundleRoot {
+    path: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,6 +105,42 @@ impl Record {
             let record: Self = file::json(&folder.join(name), file::LARGEST)?;
             Some(Self { folder: folder.to_owned(), ..record })
         })
+    }
+
+    /// As [`Record::read`], and of runc's record no more than its beginning, which says who the process is, when the
+    /// container was made, and where its root is. All of it is thirty thousand bytes.
+    pub(crate) fn head(folder: &Path) -> Option<Self> {
+        let head = file::beginning(&folder.join("state.json"), HEAD).ok();
+        match head.and_then(|head| Self::in_head(&String::from_utf8_lossy(&head))) {
+            Some(record) => Some(Self { folder: folder.to_owned(), ..record }),
+            None => Self::read(folder),
+        }
+    }
+
+    /// Go writes the fields of a structure in their order, and without blanks. Whatever is written otherwise is for the
+    /// parser.
+    fn in_head(text: &str) -> Option<Self> {
+        let text = text.strip_prefix(r#"{"id":""#)?;
+        let after = |key: &str| text.split_once(key).map(|(_, after)| after);
+        let number = |key: &str| after(key)?.split_once(',')?.0.parse::<u64>().ok();
+        // What had to be escaped is for the parser as well.
+        let word = |key: &str| Some(after(key)?.split_once('"')?.0).filter(|word| !word.contains('\\'));
+        let pid = i32::try_from(number(r#","init_process_pid":"#)?).ok()?;
+        let start = Some(number(r#","init_process_start":"#)?);
+        let created = word(r#","created":""#).map(str::to_owned);
+        let rootfs = word(r#","rootfs":""#)?.into();
+        let config = RuncConfig { rootfs: Some(rootfs), labels: None };
+        Some(Self { pid: Some(pid), start, created, config: Some(config), ..Self::default() })
+    }
+
+    /// The container's root file system, which runc alone notes.
+    pub(crate) fn root(&self) -> Option<PathBuf> {
+        self.config.as_ref()?.rootfs.clone().filter(|root| root.is_absolute())
+    }
+
+    /// When the container was made, in seconds since 1970.
+    pub(crate) fn created(&self) -> Option<i64> {
+        self.created.as_deref().and_then(seconds)
     }
 
     /// The bundle's folder.
@@ -217,7 +265,19 @@ fn is_of_engine(bundle: &Path) -> bool {
 }
 
 /// A container by its process and its bundle. Of names nothing is said but the ID.
-pub(super) fn container(runtime: Runtime, id: String, init: Init, bundle: &Bundle, folder: &Path) -> Container {
+pub(super) fn listed(runtime: Runtime, id: String, init: Init, bundle: Bundle, folder: &Path, lies: &Path) -> Listed {
+    Listed {
+        root: bundle.root.as_ref().map(|root| lies.join(&root.path)).filter(|root| root.is_absolute()),
+        container: container(runtime, id, init, &bundle, folder),
+        image: None,
+        labels: bundle.annotations.unwrap_or_default(),
+        networks: Vec::new(),
+        ports: Vec::new(),
+        created: None,
+    }
+}
+
+fn container(runtime: Runtime, id: String, init: Init, bundle: &Bundle, folder: &Path) -> Container {
     let Init { state, pid, start } = init;
     Container {
         runtime,
@@ -271,8 +331,10 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
             }
             report.looked_in(root);
             report.passed();
-            let init = record.init(&id);
-            report.add(container(Runtime::Oci, id, init, &Bundle::read(&bundle), root));
+            let (init, created) = (record.init(&id), record.created());
+            let image = Some(bundle.display().to_string()).filter(|bundle| !bundle.is_empty());
+            let listed = listed(Runtime::Oci, id, init, Bundle::read(&bundle), root, &bundle);
+            report.add(Listed { created, image, ..listed });
         }
     }
     report.if_anything()
@@ -290,6 +352,26 @@ mod tests {
         for (text, start) in [(runc, Some(9)), (crun, Some(9)), (youki, None)] {
             let record: Record = serde_json::from_str(text).unwrap();
             assert_eq!((record.pid, record.start, record.bundle()), (Some(7), start, Some("/b".into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_record_says_as_much_as_all_of_it() {
+        let text = r#"{"id":"w","init_process_pid":7,"init_process_start":9,"created":"2026-01-02T03:04:05.6Z","config":{
+            "no_pivot_root":false,"parent_death_signal":0,"rootfs":"/b/rootfs","umask":null,"labels":[]}}"#;
+        let text = text.replace("\n            ", "");
+        let whole: Record = serde_json::from_str(&text).unwrap();
+        let head = Record::in_head(&text[..text.find("umask").unwrap()]).unwrap();
+        assert_eq!(
+            (head.pid, head.start, head.root(), head.created()),
+            (Some(7), Some(9), whole.root(), whole.created())
+        );
+        assert_eq!((whole.root(), whole.created()), (Some("/b/rootfs".into()), Some(1_767_323_045)));
+        // Whatever is not as runc writes it is parsed.
+        for (from, to) in
+            [("\"id\":", "\"ID\":"), (":7,", ": 7,"), (":9,", ":9"), ("/b/", "/\\u0062/"), ("\"rootfs\"", "x")]
+        {
+            assert!(Record::in_head(&text.replacen(from, to, 1)).is_none(), "{to}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::oci::{Bundle, Init, Record};
 use super::{Runtime, oci, process};
 use crate::container::{Container, Pod, State};
 use crate::file;
+use crate::listed::{Listed, seconds};
 use crate::report::Report;
 use crate::roots::Roots;
 use crate::specification::is_bundle;
@@ -22,9 +23,20 @@ pub(crate) const INFRA: &str = "-infra";
 
 /// A line of `containers.json`.
 #[derive(Deserialize)]
-pub(crate) struct Listed {
+pub(crate) struct Entry {
     id: String,
     names: Option<Vec<String>>,
+    layer: Option<String>,
+    created: Option<String>,
+    /// JSON of the engine's own, as text.
+    metadata: Option<String>,
+}
+
+/// What the engines note beside a container.
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(rename = "image-name")]
+    image: Option<String>,
 }
 
 /// Every container of `runtime` that may be what is wanted.
@@ -39,17 +51,18 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
         let lists = ["containers.json", "volatile-containers.json"].map(|name| folder.join(name));
         for list in lists.iter().filter(|list| list.is_file()) {
             let bytes = file::read(list, LARGEST_LIST).inspect_err(|error| file::skipped(list, error));
-            for Listed { id, names } in bytes.map(|bytes| listed(&bytes)).unwrap_or_default() {
-                let names = names.unwrap_or_default();
+            for entry in bytes.map(|bytes| entries(&bytes)).unwrap_or_default() {
+                let Entry { id, names, .. } = &entry;
+                let names = names.as_deref().unwrap_or_default();
                 let of_kubernetes = names.iter().any(|name| name.starts_with("k8s_"));
-                if of_kubernetes != (runtime == Runtime::Crio) || seen.contains(&id) {
+                if of_kubernetes != (runtime == Runtime::Crio) || seen.contains(id) {
                     continue;
                 }
                 report.looked_in(folder);
                 report.passed();
-                if names.iter().any(|name| is_infra(name)) || wanted.may_be(&id, names.join("\n").as_bytes()) {
-                    report.add(container(runtime, id.clone(), &names, &folders, roots));
-                    seen.push(id);
+                if names.iter().any(|name| is_infra(name)) || wanted.may_be(id, names.join("\n").as_bytes()) {
+                    seen.push(id.clone());
+                    report.add(listed(runtime, entry, folder, &folders, roots));
                 }
             }
         }
@@ -74,27 +87,43 @@ fn is_infra(name: &str) -> bool {
 }
 
 /// `containers.json`; nothing where it is something else.
-pub(crate) fn listed(bytes: &[u8]) -> Vec<Listed> {
+pub(crate) fn entries(bytes: &[u8]) -> Vec<Entry> {
     serde_json::from_slice(bytes).unwrap_or_default()
 }
 
-fn container(runtime: Runtime, id: String, names: &[String], folders: &[PathBuf], roots: &Roots) -> Container {
+/// A container by its line in the list of `home`, and what is in the folders of its ID.
+fn listed(runtime: Runtime, entry: Entry, home: &Path, folders: &[PathBuf], roots: &Roots) -> Listed {
+    let Entry { id, names, layer, created, metadata } = entry;
+    let metadata: Metadata = serde_json::from_str(&metadata.unwrap_or_default()).unwrap_or_default();
+    // overlay-containers lies beside overlay, whose layers are by ID.
+    let driver = home.to_str().and_then(|home| home.strip_suffix("-containers")).map(PathBuf::from);
+    let layer = layer.filter(|layer| layer.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let merged = driver.zip(layer).map(|(driver, layer)| driver.join(layer).join("merged"));
     let userdata = || folders.iter().map(|folder| folder.join(&id).join("userdata"));
     let bundle = userdata().find(|folder| is_bundle(folder));
-    let bundle = bundle.map(|folder| Bundle::read(&folder)).unwrap_or_default();
+    let lies = bundle.unwrap_or_default();
+    let bundle = Bundle::read(&lies);
     let init = init(&id, roots, userdata());
-    let listed = names.first().cloned().unwrap_or_else(|| id.clone());
+    let name = names.unwrap_or_default().into_iter().next().unwrap_or_else(|| id.clone());
     let folder = folders.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let container = oci::container(runtime, id, init, &bundle, folder);
-    match (runtime, container.pod.clone()) {
-        (Runtime::Crio, Some(pod)) => Container { name: pod.container.unwrap_or(pod.name), ..container },
-        (Runtime::Crio, None) => Container { name: listed, ..container },
+    let host_name = bundle.hostname.clone();
+    let listed = oci::listed(runtime, id, init, bundle, folder, &lies);
+    let container = match (runtime, listed.container.pod.clone()) {
+        (Runtime::Crio, Some(pod)) => Container { name: pod.container.unwrap_or(pod.name), ..listed.container },
+        (Runtime::Crio, None) => Container { name, ..listed.container },
         _ => {
             // Only the pod's host name says in files what it is called; podman keeps pods in a database.
-            let infra = is_infra(&listed).then_some(bundle.hostname).flatten();
+            let infra = is_infra(&name).then_some(host_name).flatten();
             let pod = infra.map(|name| Pod { namespace: None, name, container: None });
-            Container { name: listed, pod, ..container }
+            Container { name, pod, ..listed.container }
         }
+    };
+    Listed {
+        container,
+        image: metadata.image,
+        created: created.as_deref().and_then(seconds),
+        root: listed.root.or(merged),
+        ..listed
     }
 }
 
