@@ -195,4 +195,24 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         assert!(ended(&0_i32.to_ne_bytes()).is_ok() && ended(&[]).is_ok());
     }
+
+    #[test]
+    fn nobody_but_the_kernel_is_listened_to() {
+        let ours = Socket::open().unwrap();
+        let address = rustix::net::getsockname(&ours.socket).unwrap();
+        let address = SocketAddrNetlink::try_from(address).unwrap();
+        let open = || rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None);
+        let other = open().unwrap();
+        let sent = |to: &SocketAddrNetlink| rustix::net::sendto(&other, &[0; 16], SendFlags::empty(), to);
+        // Whoever rules over the network may send to a socket that is not as careful.
+        let careless = open().unwrap();
+        rustix::net::bind(&careless, &SocketAddrNetlink::new(0, 0)).unwrap();
+        let careless = SocketAddrNetlink::try_from(rustix::net::getsockname(&careless).unwrap()).unwrap();
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(sent(&careless), Ok(16));
+            assert_eq!(sent(&address), Err(rustix::io::Errno::CONNREFUSED));
+        } else {
+            assert_eq!(sent(&address), Err(rustix::io::Errno::PERM));
+        }
+    }
 }

@@ -39,7 +39,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
         if path.starts_with("crates/") {
             findings.extend(threads(path, text));
         }
-        if path.starts_with("crates/resolve/src") || path.starts_with("crates/enter/src") {
+        if ["resolve", "enter", "survey"].iter().any(|library| path.starts_with(&format!("crates/{library}/src"))) {
             findings.extend(prints(path, text));
         }
     }
