@@ -16,7 +16,7 @@ use testbed::{LABEL, engine, image, lxc, nspawn, oci, output, peers, podman, pro
 
 /// The engine, the programs that tests run in namespaces, and the tools that measure; by Debian package, with a
 /// file that tells whether it is there.
-const PACKAGES: [(&str, &str); 24] = [
+const PACKAGES: [(&str, &str); 29] = [
     ("docker.io", "/usr/sbin/dockerd"),
     ("containerd", "/usr/bin/containerd"),
     ("containernetworking-plugins", "/usr/lib/cni/ptp"),
@@ -41,6 +41,11 @@ const PACKAGES: [(&str, &str); 24] = [
     ("hyperfine", "/usr/bin/hyperfine"),
     ("valgrind", "/usr/bin/valgrind"),
     ("util-linux", "/usr/bin/nsenter"),
+    ("bash-completion", "/usr/share/bash-completion/bash_completion"),
+    ("zsh", "/usr/bin/zsh"),
+    ("fish", "/usr/bin/fish"),
+    ("man-db", "/usr/bin/lexgrog"),
+    ("mandoc", "/usr/bin/mandoc"),
 ];
 
 /// The pid of the dockerd that `up` started. In a folder that a reboot empties, as it ends the engine.

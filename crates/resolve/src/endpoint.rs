@@ -125,19 +125,26 @@ impl Settings {
         Ok(name.map(|name| Context { name: name.to_owned(), said_by: "currentContext of the Docker client" }))
     }
 
-    /// The engine of a context. Contexts lie in folders named by a hash; the name is inside.
+    /// The engine of a context.
     fn context_endpoint(&self, context: &Context) -> Result<Endpoint, Error> {
         let missing = || Error::NoSuchContext { name: context.name.clone(), said_by: context.said_by };
-        let folder = self.config_folder.as_ref().ok_or_else(missing)?.join("contexts/meta");
-        for entry in std::fs::read_dir(&folder).map_err(|_| missing())?.flatten() {
-            // One broken context is not a reason to find none of the others.
-            let Ok(Some(meta)) = read_json(&entry.path().join("meta.json")) else { continue };
-            if meta["Name"].as_str() == Some(&context.name) {
-                let host = meta["Endpoints"]["docker"]["Host"].as_str().unwrap_or_default();
-                return endpoint_at(host, Some(format!("context {}, {}", context.name, context.said_by)));
-            }
-        }
-        Err(missing())
+        let meta = self.metas().find(|meta| meta["Name"].as_str() == Some(&context.name)).ok_or_else(missing)?;
+        let host = meta["Endpoints"]["docker"]["Host"].as_str().unwrap_or_default();
+        endpoint_at(host, Some(format!("context {}, {}", context.name, context.said_by)))
+    }
+
+    /// The names of all contexts that the Docker client knows.
+    pub fn contexts(&self) -> Vec<String> {
+        let names = self.metas().filter_map(|meta| meta["Name"].as_str().map(str::to_owned));
+        std::iter::once("default".to_owned()).chain(names).collect()
+    }
+
+    /// What is noted of contexts. They lie in folders named by a hash; the name is inside.
+    fn metas(&self) -> impl Iterator<Item = serde_json::Value> {
+        let folder = self.config_folder.as_ref().map(|folder| folder.join("contexts/meta"));
+        let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+        // One broken context is not a reason to find none of the others.
+        entries.filter_map(|entry| read_json(&entry.path().join("meta.json")).ok().flatten())
     }
 }
 

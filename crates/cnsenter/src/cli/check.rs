@@ -53,7 +53,7 @@ fn check_identity(args: &Args) -> Result<(), UsageError> {
 }
 
 /// Whether something was asked for that has no file of its own.
-fn needs_target(args: &Args) -> bool {
+pub(crate) fn needs_target(args: &Args) -> bool {
     let credentials = [args.credentials.user, args.credentials.group];
     args.names_none()
         || args.all

@@ -105,6 +105,16 @@ pub enum Value {
     Required(&'static str),
 }
 
+impl Value {
+    /// What the help calls it.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Optional(name) | Self::Required(name) => Some(name),
+        }
+    }
+}
+
 /// Where an option stands in the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {

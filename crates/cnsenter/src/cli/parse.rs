@@ -24,7 +24,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 /// [`UsageError`], with the hint that belongs to it.
 pub fn parse(called_as: CalledAs, words: impl IntoIterator<Item = OsString>) -> Result<Args, UsageError> {
     let mut args = empty(called_as);
-    let result = options(&mut args, words).and_then(|()| check(&mut args));
+    let result = options(&mut args, words).map_err(usage_error).and_then(|()| check(&mut args));
     match result {
         Ok(()) => Ok(args),
         Err(error) => {
@@ -32,6 +32,38 @@ pub fn parse(called_as: CalledAs, words: impl IntoIterator<Item = OsString>) -> 
             Err(UsageError { as_nsenter: error.as_nsenter || with_pid || called_as == CalledAs::Nsenter, ..error })
         }
     }
+}
+
+/// Where a command line ends before it is whole.
+pub(crate) enum Stop {
+    /// After an option that must have a value, spelled like this.
+    Value(&'static Opt, String),
+    /// At something that cannot be understood.
+    Usage(UsageError),
+}
+
+impl From<UsageError> for Stop {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+fn usage_error(stop: Stop) -> UsageError {
+    match stop {
+        Stop::Usage(error) => error,
+        Stop::Value(option, spelled) => {
+            let what = option.value.name().unwrap_or_default();
+            hinted(format!("option {spelled} needs a value"), format!("it takes {what}"))
+        }
+    }
+}
+
+/// As much of [`parse`] as can be done while a line is being typed: its options, and the words from the first on that is
+/// none.
+pub(crate) fn begin(words: impl IntoIterator<Item = OsString>) -> (Args, Result<(), Stop>) {
+    let mut args = empty(CalledAs::Cnsenter);
+    let result = options(&mut args, words);
+    (args, result)
 }
 
 fn empty(called_as: CalledAs) -> Args {
@@ -77,7 +109,7 @@ pub(super) fn hinted(message: impl Into<String>, hint: impl Into<String>) -> Usa
 }
 
 /// Reads options up to the first word that is none.
-fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result<(), UsageError> {
+fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result<(), Stop> {
     let nsenter_only = args.called_as == CalledAs::Nsenter;
     let mut parser = lexopt::Parser::from_args(words);
     loop {
@@ -99,20 +131,20 @@ fn options(args: &mut Args, words: impl IntoIterator<Item = OsString>) -> Result
         let value = match option.value {
             Value::None => None,
             Value::Optional(_) => parser.optional_value(),
-            Value::Required(what) => {
-                let missing = |_| hinted(format!("option {spelled} needs a value"), format!("it takes {what}"));
-                Some(parser.value().map_err(missing)?)
-            }
+            Value::Required(_) => match parser.value() {
+                Ok(value) => Some(value),
+                Err(_) => return Err(Stop::Value(option, spelled)),
+            },
         };
         if value.as_ref().is_some_and(|value| value.is_empty()) && matches!(option.value, Value::Optional(_)) {
             let hint = match option.id {
                 Id::Wdns => "it takes a folder; is a variable empty?".to_owned(),
                 _ => format!("{spelled} alone takes the target's; is a variable empty?"),
             };
-            return Err(UsageError {
+            return Err(Stop::Usage(UsageError {
                 as_nsenter: true,
                 ..hinted(format!("option {spelled} has an empty value"), hint)
-            });
+            }));
         }
         apply(args, option, value, spelled.starts_with("--"))?;
         if matches!(args.action, Action::Help | Action::LongHelp | Action::Version) {

@@ -1,15 +1,159 @@
-//! `cnsenter completions`: prints the completion of a shell.
+//! `cnsenter completions`: prints the script that completes command lines in a shell, and answers that script, which asks
+//! at each TAB. What may stand at the cursor belongs in `entry.rs` and `words.rs`, what the candidates are in `values.rs`.
+//!
+//! clap_complete's engine, which asks the program as well, is not used: to it, `nginx` in `--net nginx` is the value of
+//! `--net`, and it has no word for a command line within a command line.
 
-use clap::{ArgMatches, Command};
+mod entry;
+mod values;
+mod words;
 
-use crate::exit::Failure;
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::Subcommand;
+use crate::exit::{Failure, plain};
+use crate::show;
+
+/// Each shell, with its script.
+const SHELLS: [(&str, &str); 3] = [
+    ("bash", include_str!("completions/cnsenter.bash")),
+    ("zsh", include_str!("completions/cnsenter.zsh")),
+    ("fish", include_str!("completions/cnsenter.fish")),
+];
+
+/// Where the scripts go.
+const WHERE: &str = "\
+For all users:
+  cnsenter completions bash > /usr/share/bash-completion/completions/cnsenter
+  cnsenter completions zsh > /usr/share/zsh/vendor-completions/_cnsenter
+  cnsenter completions fish > /usr/share/fish/vendor_completions.d/cnsenter.fish
+
+In this shell alone:
+  source <(cnsenter completions bash)        bash, zsh
+  cnsenter completions fish | source         fish";
+
+/// Something that may stand at the cursor.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    /// The whole word.
+    word: String,
+    /// What it is, in a few words.
+    what: String,
+}
+
+/// What may stand at the cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// One of these.
+    Words(Vec<Candidate>),
+    /// A file, after so many characters of the word.
+    Files(usize),
+    /// A folder, likewise.
+    Folders(usize),
+    /// A part of another command line, whose program is the word of that number, `cnsenter` being 0.
+    Program(usize),
+}
+
+impl Answer {
+    fn nothing() -> Self {
+        Self::Words(Vec::new())
+    }
+}
 
 /// Its command line.
 pub(super) fn command() -> Command {
-    Command::new("completions").about("Prints the completion of a shell")
+    Command::new("completions")
+        .about("Prints the completion of a shell, with the names of containers as they are then")
+        .arg(
+            Arg::new("shell")
+                .value_name("SHELL")
+                .required(true)
+                .value_parser(SHELLS.map(|(shell, _)| shell))
+                .help("Whose"),
+        )
+        .arg(Arg::new("line").last(true).num_args(0..).hide(true).value_parser(clap::value_parser!(OsString)))
+        .after_help(WHERE)
 }
 
 /// Does it; the exit status.
-pub(super) fn run(_matches: &ArgMatches) -> Result<u8, Failure> {
+pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
+    let shell = matches.get_one::<String>("shell").map(String::as_str);
+    match matches.get_many::<OsString>("line") {
+        // The words of a command line without its first, the last being the one that is typed, up to the cursor.
+        Some(line) => {
+            let mut line: Vec<OsString> = line.cloned().collect();
+            // zsh and fish hand over what the words mean; fish not for the last.
+            match (shell, &mut line[..]) {
+                (Some("bash"), all) => all.iter_mut().for_each(unquote),
+                (Some("fish"), [.., last]) => unquote(last),
+                _ => {}
+            }
+            let current = line.pop().unwrap_or_default();
+            show(&text(answer(&line, &current.to_string_lossy())))?;
+        }
+        None => {
+            let script = SHELLS.into_iter().find(|(name, _)| Some(*name) == shell).map(|(_, script)| script);
+            show(script.unwrap_or_default())?;
+        }
+    }
     Ok(0)
+}
+
+fn answer(before: &[OsString], current: &str) -> Answer {
+    match before.first().and_then(|first| Subcommand::named(first)) {
+        Some(subcommand) => words::answer(subcommand, &before[1..], current),
+        None => entry::answer(before, current),
+    }
+}
+
+/// For the script: a line that says what there is, and a line each word.
+fn text(answer: Answer) -> String {
+    let mut words = match answer {
+        Answer::Words(words) => words,
+        Answer::Files(after) => return format!("files {after}\n"),
+        Answer::Folders(after) => return format!("folders {after}\n"),
+        Answer::Program(at) => return format!("program {at}\n"),
+    };
+    words.sort();
+    words.dedup_by(|next, before| next.word == before.word);
+    let mut text = "words\n".to_owned();
+    // Names come from images and hosts. What is no line of text can be typed by nobody.
+    for Candidate { word, what } in words.iter().filter(|candidate| plain(&candidate.word) == candidate.word) {
+        text.push_str(&format!("{word}\t{}\n", plain(what)));
+    }
+    text
+}
+
+/// What a word of a shell means, as far as that can be told without evaluating it; its last quote may be open.
+fn unquote(word: &mut OsString) {
+    let Some(text) = word.to_str() else { return };
+    let closed = ["", "'", "\""].into_iter().find_map(|quote| shlex::split(&format!("{text}{quote}")));
+    if let Some([meant]) = closed.as_deref() {
+        *word = OsString::from(meant);
+    }
+}
+
+/// The options whose names a word may be the beginning of.
+fn options<'a>(typed: &str, all: impl Iterator<Item = (Option<char>, Option<&'a str>, String)>) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for (short, long, what) in all {
+        let spelled = short.map(|short| format!("-{short}")).into_iter().chain(long.map(|long| format!("--{long}")));
+        let words = spelled.filter(|word| word.starts_with(typed));
+        candidates.extend(words.map(|word| Candidate { word, what: what.clone() }));
+    }
+    candidates
+}
+
+/// The subcommands that a word may be the beginning of.
+fn subcommands(typed: &str) -> Vec<Candidate> {
+    let matching = Subcommand::ALL.into_iter().filter(|subcommand| subcommand.name().starts_with(typed));
+    let about = |command: Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+    matching.map(|it| Candidate { word: it.name().to_owned(), what: about(it.command()) }).collect()
+}
+
+/// Whether a first word means a subcommand, whatever else is called so.
+fn is_subcommand(word: &str) -> bool {
+    Subcommand::named(OsStr::new(word)).is_some()
 }

@@ -1,0 +1,144 @@
+//! The candidates themselves: containers, files of networks, contexts, interfaces. Asked at each TAB, so nothing here
+//! waits, and what is not there is no error.
+
+use std::time::Duration;
+
+use resolve::{Asking, Container, Listed, Reference, Settings, State};
+
+use super::{Answer, Candidate};
+use crate::cli::options::Id;
+use crate::without_sigpipe;
+
+/// How long engines are waited for, where they must be asked at all.
+const PATIENCE: Duration = Duration::from_millis(30);
+
+/// Where engines and ip-netns(8) keep network namespaces.
+const SANDBOXES: &str = "/run/docker/netns";
+const NETNS_FOLDERS: [&str; 2] = [SANDBOXES, "/run/netns"];
+
+/// Which containers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Those that can be entered.
+    Running,
+    /// All of them.
+    All,
+}
+
+/// The value of an option of the entry line, or of one that subcommands have from it.
+pub(super) fn of_option(id: Id, settings: impl Fn() -> Settings, prefix: &str, typed: &str) -> Answer {
+    let after = prefix.chars().count();
+    let words = match id {
+        Id::Net => match netns_files(typed) {
+            files if files.is_empty() => return Answer::Files(after),
+            files => files,
+        },
+        Id::Mount | Id::Uts | Id::Ipc | Id::Pid | Id::Cgroup | Id::User | Id::Time | Id::EnvFile => {
+            return Answer::Files(after);
+        }
+        Id::Host => match typed.strip_prefix("unix://") {
+            Some(_) => return Answer::Files(after + "unix://".len()),
+            None => return Answer::Files(after),
+        },
+        Id::Root | Id::Wd | Id::StateRoot => return Answer::Folders(after),
+        Id::Setuid | Id::Setgid => described(["follow".to_owned()], "the target's"),
+        Id::SetEnv => {
+            let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+            described(names, "your own")
+        }
+        Id::Context => described(settings().contexts(), ""),
+        _ => Vec::new(),
+    };
+    let matching = words.into_iter().filter(|it| it.word.starts_with(typed));
+    Answer::Words(matching.map(|it| Candidate { word: format!("{prefix}{}", it.word), ..it }).collect())
+}
+
+fn described(words: impl IntoIterator<Item = String>, what: &str) -> Vec<Candidate> {
+    words.into_iter().map(|word| Candidate { word, what: what.to_owned() }).collect()
+}
+
+/// Containers by name; by what else they can be called once that much is typed. Only what the command line takes.
+pub(super) fn containers(settings: &Settings, typed: &str, which: Which) -> Vec<Candidate> {
+    // Root reads what engines keep on disk, and waits for nobody. Whoever may not is told by an engine that answers at once.
+    let asking = if rustix::process::geteuid().is_root() { Asking::State } else { Asking::Engines };
+    let settings = Settings { timeout: PATIENCE, ..settings.clone() };
+    let Ok(listing) = without_sigpipe(|| resolve::list(&settings, asking)) else { return Vec::new() };
+    let mut listed = listing.containers;
+    listed.retain(|listed| which == Which::All || listed.container.runs());
+    let mut words = Vec::new();
+    let mut offer = |word: String, of: &Listed| {
+        let fits = word.starts_with(typed) && word.parse::<Reference>().is_ok();
+        if fits {
+            words.push(Candidate { word, what: what(of) });
+        }
+        fits
+    };
+    let mut found = false;
+    for one in &listed {
+        let container = &one.container;
+        let shared = listed.iter().filter(|other| other.container.name == container.name).count() > 1;
+        found |= offer(if shared { container.reference().to_string() } else { container.name.clone() }, one);
+        for (scheme, rest) in forms(container) {
+            // Once the scheme is there, what follows it; until then, the scheme alone.
+            found |= typed.starts_with(&scheme) && offer(format!("{scheme}{rest}"), one);
+        }
+    }
+    if !found {
+        for one in &listed {
+            offer(one.container.short_id().to_owned(), one);
+        }
+    }
+    if !typed.is_empty() {
+        let schemes = listed.iter().flat_map(|one| forms(&one.container)).map(|(scheme, _)| scheme);
+        words.extend(described(schemes.filter(|scheme| scheme.starts_with(typed) && scheme != typed), ""));
+    }
+    words
+}
+
+/// What else a container is called, each in two parts.
+fn forms(container: &Container) -> Vec<(String, String)> {
+    let inside = container.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    let mut forms = vec![(format!("{}://", container.runtime.scheme()), format!("{inside}{}", container.name))];
+    if container.pod.is_some() {
+        let reference = container.reference().to_string();
+        forms.extend(reference.strip_prefix("pod/").map(|rest| ("pod/".to_owned(), rest.to_owned())));
+    }
+    if let Some(service) = &container.service {
+        let rest = format!("{}/{}/{}", service.project, service.service, service.number);
+        forms.push(("compose://".to_owned(), rest));
+    }
+    forms
+}
+
+fn what(listed: &Listed) -> String {
+    let Listed { container, image, .. } = listed;
+    let state = match container.state {
+        State::Running => "",
+        State::Paused => ", paused",
+        _ => ", not running",
+    };
+    let image = image.as_ref().map(|image| format!(", {image}")).unwrap_or_default();
+    format!("{}{state}{image}", container.runtime.name())
+}
+
+/// What `--sandbox` takes but containers.
+pub(super) fn sandboxes(typed: &str) -> Vec<Candidate> {
+    let names = names(SANDBOXES).filter(|name| name.starts_with(typed) && name.parse::<Reference>().is_ok());
+    described(names, "network sandbox")
+}
+
+/// Files that keep a network.
+fn netns_files(typed: &str) -> Vec<Candidate> {
+    let of = |folder: &'static str| names(folder).map(move |name| format!("{folder}/{name}"));
+    described(NETNS_FOLDERS.into_iter().flat_map(of).filter(|file| file.starts_with(typed)), "network namespace")
+}
+
+/// The host's interfaces.
+pub(super) fn interfaces(typed: &str) -> Vec<Candidate> {
+    described(names("/sys/class/net").filter(|name| name.starts_with(typed)), "interface")
+}
+
+fn names(folder: &str) -> impl Iterator<Item = String> + use<> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
