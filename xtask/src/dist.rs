@@ -1,5 +1,5 @@
 //! `cargo xtask dist`: what a release consists of, in one reproducible archive below `target/dist`. Building
-//! the binary is `binary`'s; the texts of man page and completions are the `cnsenter` crate's.
+//! the binary is `binary`'s; man pages and completions are what the binary prints.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::{binary, run};
 /// Files of the project's root that go along as they are.
 const TEXTS: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
-/// Completions: the shell's name for the generator, and where distributions put the file.
+/// Completions: the shell's name, and where distributions put the file.
 const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "completions/cnsenter.bash"), ("zsh", "completions/_cnsenter"), ("fish", "completions/cnsenter.fish")];
 
@@ -25,14 +25,22 @@ pub(crate) fn run() -> Result<()> {
     let folder = dist.join(&name);
     let _ = fs::remove_dir_all(&dist);
     fs::create_dir_all(folder.join("completions"))?;
+    fs::create_dir_all(folder.join("man"))?;
 
     fs::copy(&binary.path, folder.join("cnsenter"))?;
     for text in TEXTS {
         fs::copy(run::root().join(text), folder.join(text)).with_context(|| format!("cannot pack {text}"))?;
     }
-    fs::write(folder.join("cnsenter.1"), generate(&["man"])?)?;
+    let printed =
+        |words: &[&str]| -> Result<String> { Ok(output::stdout(Command::new(&binary.path).args(words))? + "\n") };
+    fs::write(folder.join("man/cnsenter.1"), printed(&["man", "--roff"])?)?;
+    // What it would complete `cnsenter man` with has a page each.
+    for line in printed(&["completions", "zsh", "--", "man", ""])?.lines().skip(1) {
+        let subcommand = line.split('\t').next().unwrap_or_default();
+        fs::write(folder.join(format!("man/cnsenter-{subcommand}.1")), printed(&["man", "--roff", subcommand])?)?;
+    }
     for (shell, file) in COMPLETIONS {
-        fs::write(folder.join(file), generate(&["completions", shell])?)?;
+        fs::write(folder.join(file), printed(&["completions", shell])?)?;
     }
 
     let archive = format!("{name}.tar.gz");
@@ -41,13 +49,6 @@ pub(crate) fn run() -> Result<()> {
     fs::write(dist.join("SHA256SUMS"), format!("{sums}\n"))?;
     println!("dist: {} ({} bytes static)", dist.join(archive).display(), binary.bytes);
     Ok(())
-}
-
-/// What the `cnsenter` crate's generator prints: a program apart, so that the released one doesn't carry it.
-fn generate(words: &[&str]) -> Result<String> {
-    let mut cargo = run::cargo();
-    cargo.args(["run", "--quiet", "--package", "cnsenter", "--features", "docs", "--bin", "cnsenter-docs", "--"]);
-    Ok(output::stdout(cargo.args(words))? + "\n")
 }
 
 /// The same files give the same archive, byte for byte: names sorted, nobody's ids, the last commit's time.

@@ -41,7 +41,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Build the static binary and pack it with its man page, completions and licences
+    /// Build the static binary and pack it with its man pages, completions and licences
     Dist,
     /// Measure against nsenter and docker inspect, and write docs/performance.md
     Bench,

@@ -64,6 +64,11 @@ impl Subcommand {
         command.bin_name(format!("cnsenter {}", self.name())).styles(help::styles()).infer_long_args(true)
     }
 
+    /// What it does, in a line.
+    pub(crate) fn about(self) -> String {
+        self.command().get_about().map(ToString::to_string).unwrap_or_default()
+    }
+
     /// Does what the words say, of which the first is its name; the exit status.
     pub(crate) fn run(self, words: &[OsString]) -> u8 {
         let matches = match self.command().try_get_matches_from(words) {

@@ -1,15 +1,20 @@
-//! The command line as clap knows it: for the help, the man page and the completions. Nothing of it runs on the way
+//! The command line as clap knows it: for the help, the man pages and the completions. Nothing of it runs on the way
 //! from argv to exec, where building it costs more than the parser (docs/architecture.md, under "Start-up").
 
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, ArgAction, ColorChoice, Command};
 
 use super::options::{OPTIONS, Opt, Value};
+use crate::subcommand::Subcommand;
 
 /// What it is for, in a line.
 pub const ABOUT: &str = "Name a container, choose the namespaces, run a program there";
 
-const USAGE: &str = "cnsenter [OPTION...] [TARGET] [--] [PROGRAM [ARGUMENT...]]";
+/// How it is called.
+pub const USAGE: &str = "\
+cnsenter [OPTION...] [TARGET] [--] [PROGRAM [ARGUMENT...]]
+cnsenter SUBCOMMAND [OPTION...] [WORD...]";
 
 /// Lines that can be run as they stand, shown by `--help` and the man page.
 pub const EXAMPLES: &[(&str, &str)] = &[
@@ -37,10 +42,14 @@ An engine that does not answer is done without: its state on disk names the proc
 Where every namespace has a file (--net=FILE) or -t names a process, there is no
 TARGET, and the first word is the program. Without a program, a shell is run.";
 
-const STATUS: &str = "\
-Exit status: the program's; 128+N if signal N ended it; 127 no such program;
-126 it is there and cannot be executed; 125 cnsenter's own failure (1 with -t PID or
-files alone, as nsenter).";
+/// What the exit status says.
+pub const STATUSES: &[(&str, &str)] = &[
+    ("125", "cnsenter's own failure (1 with -t PID or files alone, as nsenter)"),
+    ("126", "the program is there and cannot be executed"),
+    ("127", "there is no such program"),
+    ("128+N", "signal N ended the program"),
+    ("else", "the program's own"),
+];
 
 /// The colours of help.
 pub fn styles() -> Styles {
@@ -81,17 +90,27 @@ pub fn arg(option: &Opt) -> Arg {
     }
 }
 
-/// The examples, a line each, with what they do.
-fn examples() -> String {
-    EXAMPLES.iter().map(|(line, what)| format!("  {line}\n      {what}\n")).collect()
+/// `-h`: usage, options and subcommands. `--help`: and what TARGET is, examples, exit statuses.
+pub fn help(long: bool) -> StyledStr {
+    let subcommands = Subcommand::ALL.map(|it| (it.name(), it.about()));
+    let width = subcommands.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let row = |(name, about): (&str, String)| format!("  {name:width$}  {about}\n");
+    let subcommands = titled("Subcommands (the first word alone)", subcommands.map(row));
+    let more = match long {
+        true => {
+            let examples = EXAMPLES.iter().map(|(line, what)| format!("  {line}\n      {what}\n"));
+            let statuses = STATUSES.iter().map(|(status, when)| format!("  {status:6} {when}\n"));
+            format!("{TARGETS}\n\n{}\n{}", titled("Examples", examples), titled("Exit status", statuses))
+        }
+        false => "cnsenter --help explains TARGET and shows examples, too; cnsenter man is the manual.".to_owned(),
+    };
+    command().after_help(format!("{subcommands}\n{more}")).render_help()
 }
 
-/// `-h`: usage and options. `--help`: and what TARGET is, examples, exit statuses.
-pub fn help(long: bool) -> clap::builder::StyledStr {
-    let command = command();
-    let mut command = match long {
-        true => command.after_help(format!("{TARGETS}\n\nExamples:\n{}\n{STATUS}", examples())),
-        false => command.after_help("cnsenter --help explains TARGET and shows examples, too."),
-    };
-    command.render_help()
+/// Lines below a heading, as clap has it.
+fn titled(heading: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let styles = styles();
+    let style = styles.get_header();
+    let lines: String = lines.into_iter().collect();
+    format!("{style}{heading}:{style:#}\n{lines}")
 }

@@ -1,4 +1,4 @@
-//! Every option, once: its spellings, its value, its place in the help. The parser, the help, the man page and the
+//! Every option, once: its spellings, its value, its place in the help. The parser, the help, the man pages and the
 //! completions read this table. What an option does belongs in `plan.rs`.
 
 mod find;

@@ -65,7 +65,7 @@ impl Answer {
 /// Its command line.
 pub(super) fn command() -> Command {
     Command::new("completions")
-        .about("Prints the completion of a shell, with the names of containers as they are then")
+        .about("Prints the completion of a shell, with names as they are at that moment")
         .arg(
             Arg::new("shell")
                 .value_name("SHELL")
@@ -149,8 +149,7 @@ fn options<'a>(typed: &str, all: impl Iterator<Item = (Option<char>, Option<&'a 
 /// The subcommands that a word may be the beginning of.
 fn subcommands(typed: &str) -> Vec<Candidate> {
     let matching = Subcommand::ALL.into_iter().filter(|subcommand| subcommand.name().starts_with(typed));
-    let about = |command: Command| command.get_about().map(ToString::to_string).unwrap_or_default();
-    matching.map(|it| Candidate { word: it.name().to_owned(), what: about(it.command()) }).collect()
+    matching.map(|it| Candidate { word: it.name().to_owned(), what: it.about() }).collect()
 }
 
 /// Whether a first word means a subcommand, whatever else is called so.

@@ -67,7 +67,12 @@ pub(super) fn answer(subcommand: Subcommand, before: &[OsString], typed: &str) -
 /// The option of `-ab` or `--name` (without its first dash) whose value is the next word.
 fn wanting<'a>(command: &'a Command, spelled: &str) -> Option<&'a Arg> {
     let found = match spelled.strip_prefix('-') {
-        Some(long) => command.get_arguments().find(|arg| arg.get_long() == Some(long)),
+        // Abbreviated or not.
+        Some(long) => {
+            let named =
+                |fits: &dyn Fn(&str) -> bool| command.get_arguments().find(|arg| arg.get_long().is_some_and(fits));
+            named(&|name| name == long).or_else(|| named(&|name| name.starts_with(long)))
+        }
         None => {
             let takes =
                 |letter| command.get_arguments().find(|arg| arg.get_short() == Some(letter) && takes_value(arg));
