@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{Container, engine, guard, image};
+use testbed::{Container, LABEL, engine, guard, image};
 
 use crate::shell::{self, Shell};
 use crate::{binary, interrupt};
@@ -69,7 +69,12 @@ pub(crate) fn run() -> Result<()> {
 
 /// `nginx`, unless somebody has a container of that name: theirs is not touched.
 fn free_name() -> Result<String> {
-    shell::free("nginx")?;
+    // What a killed demo left.
+    let [label, name] = [format!("label={LABEL}"), "name=^/nginx$".to_owned()];
+    let left = engine::docker(&["ps", "-aq", "--filter", &label, "--filter", &name])?;
+    if !left.is_empty() {
+        engine::docker(&["rm", "--force", "--volumes", &left])?;
+    }
     if engine::docker(&["inspect", "--type=container", "nginx"]).is_err() {
         return Ok("nginx".to_owned());
     }

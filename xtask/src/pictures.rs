@@ -3,8 +3,9 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
-use testbed::{Container, Network, image};
+use anyhow::{Context, Result, ensure};
+use testbed::engine::docker;
+use testbed::{Container, Network, PREFIX, cri, image, podman};
 
 use crate::shell::{self, Shell};
 use crate::{binary, engine, interrupt, picture, run};
@@ -17,8 +18,8 @@ pub(crate) fn run() -> Result<()> {
     interrupt::watch()?;
     engine::up()?;
     let shell = Shell::new(&binary::build()?, COLUMNS)?;
-    let shop = Shop::open()?;
-    let pictures = [("capture", capture(&shell, &shop)?)];
+    let shop = Shop::open().context("`cargo xtask engine down` removes what a killed run left")?;
+    let pictures = [("ls", list(&shell)?), ("inspect", inspect(&shell)?), ("capture", capture(&shell, &shop)?)];
     let folder = run::root().join("docs/pictures");
     fs::create_dir_all(&folder)?;
     for (name, shown) in pictures {
@@ -30,25 +31,72 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// A shop on the web, as somebody might run one.
+/// A shop on the web, as somebody might run one. In the order in which it is taken away.
 struct Shop {
     api: Container,
-    _web: Container,
+    _others: Vec<Container>,
     _network: Network,
+    _backup: podman::Container,
+    _pod: (cri::Container, cri::Pod),
+    _tags: Vec<Tag>,
 }
 
 impl Shop {
     fn open() -> Result<Shop> {
-        for name in ["web", "api"] {
-            shell::free(name)?;
-        }
+        let (nginx, busybox) = (image::nginx()?, image::busybox()?);
+        let tags = [("shop/web", nginx), ("shop/api", busybox), ("shop/db", busybox), ("shop/metrics", busybox)];
+        let tags = tags.into_iter().map(|(name, image)| Tag::put(name, image)).collect::<Result<_>>()?;
         let network = Network::named("shop", &[])?;
-        let on = |name: &'static str| ["--network", "shop", "--name", name];
-        let web = Container::run(image::nginx()?, &on("web"), &[])?;
+        let sleep = ["sleep", "100000"];
+        let run = |name: &str, options: &[&str], program: &[&str]| {
+            Container::run(&format!("shop/{name}"), &[&["--name", name], options].concat(), program)
+        };
+        let limits = ["--network", "shop", "--publish", "8080:80", "--memory", "256m", "--cpus", "1.5"];
+        let web = run("web", &limits, &[])?;
         web.wait_for_port(80)?;
-        let api = Container::run(image::busybox()?, &on("api"), &["sleep", "100000"])?;
-        Ok(Shop { api, _web: web, _network: network })
+        let api = run("api", &["--network", "shop"], &sleep)?;
+        let db = run("db", &["--network", "shop"], &sleep)?;
+        let metrics = run("metrics", &["--network", "container:db"], &sleep)?;
+        let backup = podman::Container::run(&["--name", "backup", "--network", "host"], &sleep)?;
+        let pod = cri::Pod::named("checkout", "default")?;
+        let app = pod.container("app", &sleep)?;
+        // `metrics` before the one whose network it shares.
+        let others = vec![metrics, db, web];
+        Ok(Shop { api, _others: others, _network: network, _backup: backup, _pod: (app, pod), _tags: tags })
     }
+}
+
+/// Another name of an image, taken away again.
+struct Tag(&'static str);
+
+impl Tag {
+    fn put(name: &'static str, image: &str) -> Result<Tag> {
+        let id = |image| docker(&["image", "inspect", "--format", "{{.Id}}", image]);
+        if let (Ok(theirs), ours) = (id(name), id(image)?) {
+            ensure!(theirs == ours, "there is an image {name} already, which stays untouched");
+        }
+        docker(&["tag", image, name])?;
+        Ok(Tag(name))
+    }
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        let _ = docker(&["rmi", self.0]);
+    }
+}
+
+/// The containers of the shop, and no others.
+fn list(shell: &Shell) -> Result<String> {
+    let line = "cnsenter ls";
+    let shown = shell.run(line)?;
+    ensure!(!shown.contains(PREFIX), "containers of a test run here, too\nhint: when it has ended, try again");
+    Ok(format!("{}{shown}", prompt(line)))
+}
+
+fn inspect(shell: &Shell) -> Result<String> {
+    let line = "cnsenter inspect web";
+    Ok(format!("{}{}", prompt(line), shell.run(line)?))
 }
 
 /// tcpdump in the network of `web`, while `api` asks it for a page.

@@ -1,12 +1,11 @@
-//! A person at a terminal whose PATH has cnsenter, as `demo` shows and `pictures` paints one; and the names that a
-//! person would give to containers. What is typed is theirs.
+//! A person at a terminal whose PATH has cnsenter, as `demo` shows and `pictures` paints one. What is typed is theirs.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{LABEL, engine, podman, pty};
+use testbed::pty;
 
 use crate::{binary::Binary, interrupt};
 
@@ -52,18 +51,4 @@ pub(crate) fn finish(session: pty::Session) -> Result<String> {
         bail!("it ended with status {code} after showing:\n{shown}");
     }
     Ok(shown)
-}
-
-/// Removes a container of ours that a killed run left under this name. Somebody else's of that name stays untouched.
-pub(crate) fn free(name: &str) -> Result<()> {
-    let label = format!("label={LABEL}");
-    let left = engine::docker(&["ps", "-aq", "--filter", &label, "--filter", &format!("name=^/{name}$")])?;
-    if !left.is_empty() {
-        engine::docker(&["rm", "--force", "--volumes", &left])?;
-    }
-    let left = podman::podman(&["ps", "-aq", "--filter", &label, "--filter", &format!("name=^{name}$")])?;
-    if !left.is_empty() {
-        podman::podman(&["rm", "--force", "--time", "0", &left])?;
-    }
-    Ok(())
 }

@@ -59,8 +59,17 @@ impl Pod {
         Self::make(name, namespace, Mode::Node)
     }
 
+    /// With a network of its own, under a name of one's own choice: a pod is removed by its label.
+    pub fn named(name: &str, namespace: &str) -> Result<Pod> {
+        Self::start(name, namespace, Mode::Pod)
+    }
+
     fn make(name: &str, namespace: &str, network: Mode) -> Result<Pod> {
         ensure!(name.starts_with(PREFIX), "the pod {name} does not begin with {PREFIX}");
+        Self::start(name, namespace, network)
+    }
+
+    fn start(name: &str, namespace: &str, network: Mode) -> Result<Pod> {
         import(image::pause()?)?;
         let uid = unique_uid();
         let metadata = message::PodMetadata { name: name.to_owned(), uid, namespace: namespace.to_owned(), attempt: 0 };
