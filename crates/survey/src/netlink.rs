@@ -5,7 +5,7 @@
 //! are taken from the kernel alone, and read with bounds.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
@@ -17,8 +17,18 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 const PIECE: usize = 64 << 10;
 /// A list that changes while it is told is asked for that often; then it is taken as it is.
 const TRIES: u32 = 8;
-/// The request's own header, whatever it asks for: `ifinfomsg` is the longest.
+/// The header of every message.
+const HEADER: usize = 16;
+/// The own header of a request for a list, whatever it asks for: `ifinfomsg` is the longest.
 const REQUEST: usize = 16;
+
+/// `include/uapi/linux/rtnetlink.h` and `net_namespace.h`: RTM_…NSID, NETNSA_….
+const RTM_NEWNSID: u16 = 88;
+const RTM_GETNSID: u16 = 90;
+const NETNSA_NSID: u16 = 1;
+const NETNSA_FD: u16 = 3;
+/// `rtgenmsg`, with what fills it up.
+const GENERAL: usize = 4;
 
 /// An open socket of NETLINK_ROUTE. It stays in the network in which it was opened.
 pub(crate) struct Socket {
@@ -54,7 +64,7 @@ impl Socket {
         let mut tries = 0;
         loop {
             tries += 1;
-            self.ask(question)?;
+            self.send(question, NLM_F_REQUEST | NLM_F_DUMP, &[0; REQUEST])?;
             let mut list = T::default();
             let changed = self.answers(answer, &mut |payload| each(&mut list, payload))?;
             if !changed || tries == TRIES {
@@ -63,13 +73,30 @@ impl Socket {
         }
     }
 
-    fn ask(&mut self, question: u16) -> io::Result<()> {
+    /// The number by which the socket's network knows another one, if it does.
+    pub(crate) fn number_of(&mut self, other: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+        let mut body = [0; GENERAL + 8];
+        body[GENERAL..GENERAL + 2].copy_from_slice(&8_u16.to_ne_bytes());
+        body[GENERAL + 2..GENERAL + 4].copy_from_slice(&NETNSA_FD.to_ne_bytes());
+        body[GENERAL + 4..].copy_from_slice(&other.as_raw_fd().to_ne_bytes());
+        self.send(RTM_GETNSID, NLM_F_REQUEST, &body)?;
+        let mut number = None;
+        self.answers(RTM_NEWNSID, &mut |payload| {
+            let of_kind = attributes(payload, GENERAL).find(|(kind, _)| *kind == NETNSA_NSID);
+            number = of_kind.and_then(|(_, value)| bytes(value)).map(i32::from_ne_bytes).filter(|id| *id >= 0);
+            Next::Enough
+        })?;
+        Ok(number)
+    }
+
+    fn send(&mut self, question: u16, flags: u16, body: &[u8]) -> io::Result<()> {
         self.sequence += 1;
-        let mut request = [0; 16 + REQUEST];
+        let mut request = vec![0; HEADER + body.len()];
+        request[HEADER..].copy_from_slice(body);
         let mut message = NetlinkBuffer::new(&mut request[..]);
-        message.set_length(16 + REQUEST as u32);
+        message.set_length((HEADER + body.len()) as u32);
         message.set_message_type(question);
-        message.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
+        message.set_flags(flags);
         message.set_sequence_number(self.sequence);
         rustix::io::retry_on_intr(|| rustix::net::send(&self.socket, &request, SendFlags::empty()))?;
         Ok(())

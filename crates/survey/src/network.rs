@@ -29,6 +29,8 @@ const MOST: usize = 100_000;
 pub struct Network {
     /// The namespace that was looked into: the one that was meant, unless a pid or path changed hands.
     pub inode: Inode,
+    /// The number by which it knows the network of the thread that looked; none where it does not, and where it is that.
+    pub number_of_own: Option<i32>,
     /// By their numbers.
     pub links: Vec<Link>,
     /// Those of the main tables, but for what exceeds 100 000.
@@ -67,7 +69,23 @@ fn look(home: Option<&Home>) -> io::Result<Network> {
         routes.extend(Route::parse(payload));
         if routes.len() < MOST { Next::More } else { Next::Enough }
     })?;
-    Ok(Network { inode, links, routes })
+    // Not before its interfaces were told, which gives a number to each network where one has its other end.
+    let number_of_own = if theirs.is_some() { socket.number_of(own.as_fd())? } else { None };
+    Ok(Network { inode, number_of_own, links, routes })
+}
+
+impl Network {
+    /// The other end of one of another network's interfaces, where it is in this one, from which the other was looked into.
+    pub fn other_end(&self, of: &Network, link: &Link) -> Option<&Link> {
+        let is_here = link.peer_network.is_some() && link.peer_network == of.number_of_own;
+        let is_end = |end: &&Link| link.peer == Some(end.index) && end.peer == Some(link.index);
+        self.links.iter().filter(|_| is_here).find(is_end)
+    }
+
+    /// The bridge, or whatever else it is, that an interface of this network is a port of.
+    pub fn master(&self, link: &Link) -> Option<&Link> {
+        self.links.iter().find(|master| link.master == Some(master.index))
+    }
 }
 
 fn links(socket: &mut Socket) -> io::Result<Vec<Link>> {
