@@ -39,7 +39,7 @@ pub enum Runtime {
 
 impl Runtime {
     /// All of them, in the order in which they are asked.
-    pub(crate) const ALL: [Self; 7] =
+    pub const ALL: [Self; 7] =
         [Self::Docker, Self::Podman, Self::Containerd, Self::Crio, Self::Oci, Self::Lxc, Self::Nspawn];
 
     /// What stands before `://` in a reference.
@@ -69,7 +69,7 @@ impl Runtime {
     }
 
     /// The runtime with that scheme.
-    pub(crate) fn from_scheme(scheme: &str) -> Option<Self> {
+    pub fn from_scheme(scheme: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|runtime| runtime.scheme() == scheme)
     }
 }

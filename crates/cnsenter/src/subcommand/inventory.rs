@@ -4,17 +4,22 @@
 #![allow(dead_code)]
 
 mod json;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use resolve::{Asking, Listed, Settings, State, Unasked};
-use survey::{Home, Inode, Kind, Link, Namespaces};
+use survey::{Home, Inode, Kind, Link, Namespaces, Network};
 
 use crate::exit::Failure;
 
-pub(super) use json::json;
+pub(super) use json::{FIELDS, created, hardware, json, state};
+pub(super) use sharing::Shared;
+
+/// The number that the kernel gives the loopback of every network.
+const LOOPBACK: u32 = 1;
 
 /// Everything on this host.
 #[derive(Debug)]
@@ -99,45 +104,37 @@ pub(super) fn item(mut listed: Listed) -> Item {
 impl Inventory {
     /// Finds the interfaces of its containers, and their other ends in the network of this process, each network once.
     pub(super) fn look_into_networks(&mut self) {
-        let own = Namespaces::of_process(std::process::id().cast_signed()).ok().and_then(|own| own.get(Kind::Net));
-        let here = survey::network(None).map(|network| network.links).unwrap_or_default();
+        let Ok(here) = survey::network(None) else { return };
         let mut seen: BTreeMap<Inode, Vec<Interface>> = BTreeMap::new();
         for item in &mut self.items {
             let (Some(inode), Some(pid)) = (item.network(), item.listed.container.pid) else { continue };
-            if Some(inode) == own || item.shares_with_host(&self.host, Kind::Net) {
+            if inode == here.inode || item.shares_with_host(&self.host, Kind::Net) {
                 continue;
             }
-            let interfaces = seen.entry(inode).or_insert_with(|| {
-                let links = survey::network(Some(&Home::Process(pid))).map(|network| network.links);
-                links
-                    .unwrap_or_default()
-                    .iter()
-                    .filter(|link| !is_loopback(link))
-                    .map(|it| interface(it, &here))
-                    .collect()
-            });
-            item.interfaces.clone_from(interfaces);
+            item.interfaces.clone_from(seen.entry(inode).or_insert_with(|| {
+                match survey::network(Some(&Home::Process(pid))) {
+                    // A pid that another took over meanwhile leads elsewhere.
+                    Ok(network) if network.inode == inode => interfaces(&network, &here),
+                    _ => Vec::new(),
+                }
+            }));
         }
     }
 }
 
-fn is_loopback(link: &Link) -> bool {
-    link.kind.is_none() && link.name == "lo"
-}
-
-/// An interface of a container's, with its other end among the links of the host.
-fn interface(link: &Link, here: &[Link]) -> Interface {
-    let end = link.peer.filter(|_| link.peer_network.is_some()).and_then(|peer| {
-        here.iter().find(|other| other.index == peer && other.kind == link.kind && other.peer == Some(link.index))
-    });
-    let bridge = end.and_then(|end| end.master).and_then(|master| here.iter().find(|other| other.index == master));
-    Interface {
-        name: link.name.clone(),
-        mac: link.mac,
-        addresses: link.addresses.iter().map(|address| address.ip).collect(),
-        host_end: end.map(|end| end.name.clone()),
-        bridge: bridge.map(|bridge| bridge.name.clone()),
-    }
+/// The interfaces of a container's network but the loopback, each with its other end in the host's.
+fn interfaces(network: &Network, here: &Network) -> Vec<Interface> {
+    let interface = |link: &Link| {
+        let end = here.other_end(network, link);
+        Interface {
+            name: link.name.clone(),
+            mac: link.mac,
+            addresses: link.addresses.iter().map(|address| address.ip).collect(),
+            host_end: end.map(|end| end.name.clone()),
+            bridge: end.and_then(|end| here.master(end)).map(|bridge| bridge.name.clone()),
+        }
+    };
+    network.links.iter().filter(|link| link.index != LOOPBACK).map(interface).collect()
 }
 
 /// The moment of a number of clock ticks since boot.

@@ -23,18 +23,25 @@ pub(super) struct Column {
 /// A table: columns, and rows of as many cells.
 #[derive(Debug)]
 pub(super) struct Table {
-    columns: Vec<Column>,
+    headings: Vec<String>,
+    /// Of each column as of [`Column`].
+    limits: Vec<(usize, u8)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Columns that may each be cut, and are never left out.
-    pub(super) fn new(headings: &[&'static str]) -> Self {
-        Self::of(headings.iter().map(|heading| Column { heading, least: 12, rank: 0 }))
+    pub(super) fn new(headings: &[&str]) -> Self {
+        let headings: Vec<_> = headings.iter().map(|heading| (*heading).to_owned()).collect();
+        Self { limits: vec![(12, 0); headings.len()], headings, rows: Vec::new() }
     }
 
+    /// Columns that give way each in its own manner.
     pub(super) fn of(columns: impl IntoIterator<Item = Column>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+        let columns: Vec<_> = columns.into_iter().collect();
+        let limits = columns.iter().map(|column| (column.least, column.rank)).collect();
+        let headings: Vec<_> = columns.iter().map(|column| column.heading).collect();
+        Self { limits, ..Self::new(&headings) }
     }
 
     /// Adds a row. A cell that is empty is shown as `-`.
@@ -45,7 +52,16 @@ impl Table {
 
     /// Writes it, fitted to the terminal if it is written to one.
     pub(super) fn show(&self) -> Result<(), Failure> {
-        let text = self.text(width());
+        self.write(width())
+    }
+
+    /// Writes it, whatever it is written to.
+    pub(super) fn show_whole(&self) -> Result<(), Failure> {
+        self.write(None)
+    }
+
+    fn write(&self, width: Option<usize>) -> Result<(), Failure> {
+        let text = self.text(width);
         match (exit::coloured(&std::io::stdout()), text.split_once('\n')) {
             (true, Some((headings, rows))) => show(&format!("\x1b[1m{headings}\x1b[0m\n{rows}")),
             _ => show(&text),
@@ -54,9 +70,8 @@ impl Table {
 
     /// As text, no line wider than that, where a width is given.
     pub(super) fn text(&self, width: Option<usize>) -> String {
-        let headings = self.columns.iter().map(|column| column.heading.to_owned()).collect();
-        let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(&self.rows).collect();
-        let natural = (0..self.columns.len()).map(|at| lines.iter().map(|line| line[at].width()).max().unwrap_or(0));
+        let lines: Vec<_> = std::iter::once(&self.headings).chain(&self.rows).collect();
+        let natural = (0..self.limits.len()).map(|at| lines.iter().map(|line| line[at].width()).max().unwrap_or(0));
         let widths = self.fit(natural.collect(), width.unwrap_or(usize::MAX));
         let mut text = String::new();
         for line in lines {
@@ -81,12 +96,12 @@ impl Table {
                 natural.iter().zip(&kept).map(|(width, kept)| width * usize::from(*kept)).collect();
             let gaps = GAP * kept.iter().filter(|kept| **kept).count().saturating_sub(1);
             while widths.iter().sum::<usize>() + gaps > width {
-                let can = |at: &usize| widths[*at] > self.columns[*at].least;
+                let can = |at: &usize| widths[*at] > self.limits[*at].0;
                 let Some(widest) = (0..widths.len()).filter(can).max_by_key(|at| widths[*at]) else { break };
                 widths[widest] -= 1;
             }
-            let droppable = (0..kept.len()).filter(|at| kept[*at] && self.columns[*at].rank > 0);
-            match droppable.max_by_key(|at| self.columns[*at].rank) {
+            let droppable = (0..kept.len()).filter(|at| kept[*at] && self.limits[*at].1 > 0);
+            match droppable.max_by_key(|at| self.limits[*at].1) {
                 Some(next) if widths.iter().sum::<usize>() + gaps > width => kept[next] = false,
                 _ => return widths,
             }

@@ -6,17 +6,37 @@ use resolve::{Attached, Published, State};
 use serde_json::{Map, Value, json};
 use survey::Kind;
 
-use super::{Interface, Inventory, Item};
+use super::{Interface, Inventory, Item, Shared};
 
 /// The last second that RFC 3339 can write, since 1970: the end of the year 9999.
 const LAST: u64 = 253_402_300_799;
 
-/// A container, with the fields that docs/json.md documents.
+/// The fields of a container, as docs/json.md documents them.
+pub(in crate::subcommand) const FIELDS: [&str; 18] = [
+    "runtime",
+    "namespace",
+    "id",
+    "name",
+    "reference",
+    "state",
+    "exit_code",
+    "pid",
+    "image",
+    "created",
+    "started",
+    "labels",
+    "networks",
+    "ports",
+    "namespaces",
+    "host_namespaces",
+    "shares",
+    "interfaces",
+];
+
+/// A container, with those fields.
 pub(in crate::subcommand) fn json(item: &Item, inventory: &Inventory) -> Value {
     let listed = &item.listed;
     let container = &listed.container;
-    let created = listed.created.and_then(|seconds| u64::try_from(seconds).ok());
-    let created = created.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     let kinds = |pick: &dyn Fn(Kind) -> Value| -> Map<String, Value> {
         Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), pick(kind))).collect()
     };
@@ -31,13 +51,14 @@ pub(in crate::subcommand) fn json(item: &Item, inventory: &Inventory) -> Value {
         "exit_code": exit_code(&container.state),
         "pid": container.pid,
         "image": listed.image,
-        "created": created.and_then(time),
+        "created": created(item),
         "started": item.started.and_then(time),
         "labels": listed.labels,
         "networks": listed.networks.iter().map(attached).collect::<Vec<_>>(),
         "ports": listed.ports.iter().map(published).collect::<Vec<_>>(),
         "namespaces": kinds(&|kind| json!(item.namespaces.get(kind).map(|inode| inode.0))),
         "host_namespaces": of_host.map(Kind::name).collect::<Vec<_>>(),
+        "shares": inventory.shared_with(item).iter().map(shared).collect::<Vec<_>>(),
         "interfaces": item.interfaces.iter().map(interface).collect::<Vec<_>>(),
     })
 }
@@ -68,6 +89,18 @@ fn exit_code(state: &State) -> Option<i64> {
 pub(in crate::subcommand) fn time(time: SystemTime) -> Option<String> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     (since.as_secs() <= LAST).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// When it was made.
+pub(in crate::subcommand) fn created(item: &Item) -> Option<String> {
+    let seconds = u64::try_from(item.listed.created?).ok()?;
+    time(SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?)
+}
+
+fn shared(shared: &Shared<'_>) -> Value {
+    let container = &shared.item.listed.container;
+    let kinds: Vec<_> = shared.kinds.iter().map(|kind| kind.name()).collect();
+    json!({"reference": container.reference().to_string(), "name": container.name, "namespaces": kinds})
 }
 
 fn attached(network: &Attached) -> Value {
