@@ -16,7 +16,7 @@ use testbed::{LABEL, engine, image, lxc, nspawn, oci, output, peers, podman, pro
 
 /// The engine, the programs that tests run in namespaces, and the tools that measure; by Debian package, with a
 /// file that tells whether it is there.
-const PACKAGES: [(&str, &str); 29] = [
+const PACKAGES: [(&str, &str); 30] = [
     ("docker.io", "/usr/sbin/dockerd"),
     ("containerd", "/usr/bin/containerd"),
     ("containernetworking-plugins", "/usr/lib/cni/ptp"),
@@ -32,6 +32,7 @@ const PACKAGES: [(&str, &str); 29] = [
     ("tcpdump", "/usr/bin/tcpdump"),
     ("curl", "/usr/bin/curl"),
     ("bind9-dnsutils", "/usr/bin/dig"),
+    ("dnsmasq-base", "/usr/sbin/dnsmasq"),
     ("iproute2", "/usr/sbin/ip"),
     ("ethtool", "/usr/sbin/ethtool"),
     ("ipvsadm", "/usr/sbin/ipvsadm"),

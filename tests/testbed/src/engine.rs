@@ -188,13 +188,8 @@ impl Newest {
         };
         let processes = || std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let number = |entry: std::fs::DirEntry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?);
-        let ids = std::fs::read_dir(self.data.join("containers")).into_iter().flatten().flatten();
-        let ids: Vec<_> = ids.map(|entry| Path::new("docker").join(entry.file_name())).collect();
-        // What is paused does not die before it goes on; which of the two files is there is up to the cgroup version.
-        for id in &ids {
-            let _ = std::fs::write(Path::new("/sys/fs/cgroup/freezer").join(id).join("freezer.state"), "THAWED");
-            let _ = std::fs::write(Path::new("/sys/fs/cgroup").join(id).join("cgroup.freeze"), "0");
-        }
+        let cgroups = Cgroups::of(&self.data);
+        cgroups.thaw();
         for shim in processes().filter_map(number).filter(ours) {
             let children = format!("/proc/{shim}/task/{shim}/children", shim = shim.as_raw_nonzero());
             let children = std::fs::read_to_string(children).unwrap_or_default();
@@ -203,7 +198,30 @@ impl Newest {
                 let _ = kill_process(process, Signal::KILL);
             }
         }
-        for id in &ids {
+        cgroups.remove();
+    }
+}
+
+/// The cgroups of an engine's containers, by the records in its data folder: what is left of them when it ended by force.
+pub(crate) struct Cgroups(Vec<PathBuf>);
+
+impl Cgroups {
+    pub(crate) fn of(data: &Path) -> Cgroups {
+        let ids = std::fs::read_dir(data.join("containers")).into_iter().flatten().flatten();
+        Cgroups(ids.map(|entry| Path::new("docker").join(entry.file_name())).collect())
+    }
+
+    /// What is paused does not die before it goes on; which of the two files is there is up to the cgroup version.
+    pub(crate) fn thaw(&self) {
+        for id in &self.0 {
+            let _ = std::fs::write(Path::new("/sys/fs/cgroup/freezer").join(id).join("freezer.state"), "THAWED");
+            let _ = std::fs::write(Path::new("/sys/fs/cgroup").join(id).join("cgroup.freeze"), "0");
+        }
+    }
+
+    /// Removes them, once the processes in them have ended.
+    pub(crate) fn remove(&self) {
+        for id in &self.0 {
             // A process that is ending is in its cgroup to the last.
             let _ = wait::until(Duration::from_secs(5), "cgroups to be empty", || {
                 let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();

@@ -39,8 +39,13 @@ pub fn pause() -> Result<&'static str> {
 /// Makes sure that [`NGINX`] is on the machine's own engine, and returns its name. Its default program is
 /// nginx, serving on port 80.
 pub fn nginx() -> Result<&'static str> {
+    nginx_at(engine::SOCKET)
+}
+
+/// The same for the engine at another socket.
+pub fn nginx_at(socket: &str) -> Result<&'static str> {
     let changes = [r#"CMD ["nginx", "-g", "daemon off;"]"#, "EXPOSE 80"];
-    ensure(engine::SOCKET, NGINX, &["/bin/busybox", "/usr/sbin/nginx"], nginx_files, &changes)?;
+    ensure(socket, NGINX, &["/bin/busybox", "/usr/sbin/nginx"], nginx_files, &changes)?;
     Ok(NGINX)
 }
 

@@ -10,6 +10,7 @@ pub mod cri;
 pub mod engine;
 pub mod fake;
 pub mod guard;
+pub mod host;
 pub mod image;
 pub mod lxc;
 pub mod ns;
