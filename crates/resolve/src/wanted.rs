@@ -1,6 +1,7 @@
 //! What is looked for: which records may be it, and how well a container fits. Where to look belongs in `search.rs`.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::Reference;
 use crate::container::{Container, Pod, Service, Source, is_made_up};
@@ -25,6 +26,8 @@ pub(crate) enum Wanted<'a> {
         service: &'a str,
         number: Option<u32>,
     },
+    /// The container with exactly this ID, whatever others are called.
+    Id(&'a str),
     /// Everything there is.
     All,
 }
@@ -69,6 +72,7 @@ impl Wanted<'_> {
             Self::Name { name, .. } => id.starts_with(name) || holds(name),
             Self::Pod { namespace, pod, .. } => holds(pod) && holds(namespace),
             Self::Service { project, service, .. } => holds(service) && holds(project),
+            Self::Id(wanted) => id == *wanted,
             Self::All => true,
         }
     }
@@ -77,6 +81,7 @@ impl Wanted<'_> {
     pub(crate) fn full_id(&self) -> Option<&str> {
         match self {
             Self::Name { name, .. } if is_made_up(name) => Some(name),
+            Self::Id(id) => Some(id),
             _ => None,
         }
     }
@@ -89,10 +94,21 @@ impl Wanted<'_> {
         }
     }
 
+    /// The containers' folders in this one that may be what is wanted, by their names, which are IDs: where that is known,
+    /// one of hundreds is not searched for.
+    pub(crate) fn folders(&self, of: &Path) -> Vec<String> {
+        match self.full_id().filter(|id| of.join(id).is_dir()) {
+            Some(id) => vec![id.to_owned()],
+            None if matches!(self, Self::Id(_)) => Vec::new(),
+            None => file::names(of),
+        }
+    }
+
     /// How well it fits; not at all where nothing is told.
     pub(crate) fn rank(&self, container: &Container) -> Option<Rank> {
         let fits = match self {
             Self::All => true,
+            Self::Id(id) => container.id == *id,
             Self::Name { name, .. } => return rank_of_name(name, container),
             Self::Pod { namespace, pod, container: wanted } => {
                 let fits = |found: &Pod| {
@@ -144,6 +160,7 @@ impl fmt::Display for Wanted<'_> {
             Self::Name { name, .. } => f.write_str(name),
             Self::Pod { namespace, pod, .. } => write!(f, "pod {pod} in {namespace}"),
             Self::Service { project, service, .. } => write!(f, "service {service} of {project}"),
+            Self::Id(id) => f.write_str(id),
             Self::All => f.write_str("everything"),
         }
     }

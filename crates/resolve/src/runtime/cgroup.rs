@@ -23,7 +23,7 @@ pub(crate) fn mounts(mountinfo: &str) -> Vec<PathBuf> {
 }
 
 /// A path as mountinfo writes it: blanks, newlines and backslashes are `\` and three octal digits.
-fn unescaped(path: &str) -> std::ffi::OsString {
+pub(crate) fn unescaped(path: &str) -> std::ffi::OsString {
     use std::os::unix::ffi::OsStringExt;
     let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
     while let Some((&first, after)) = rest.split_first() {

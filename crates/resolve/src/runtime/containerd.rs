@@ -39,7 +39,7 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
             if !wanted.namespace().map_or(namespace != DOCKERS, |wanted| wanted == namespace) {
                 continue;
             }
-            for id in file::names(&tasks.join(&namespace)) {
+            for id in wanted.folders(&tasks.join(&namespace)) {
                 let bundle = tasks.join(&namespace).join(&id);
                 let config = bundle.join("config.json");
                 let Ok(bytes) = file::read(&config, file::LARGEST).inspect_err(|error| file::skipped(&config, error))

@@ -104,9 +104,7 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
             }
             Err(_) => continue,
         }
-        // Whose full ID is known is the only one that is wanted.
-        let one = wanted.full_id().filter(|id| folder.join(id).is_dir());
-        for id in one.map_or_else(|| file::names(&folder), |id| vec![id.to_owned()]) {
+        for id in wanted.folders(&folder) {
             let folder = folder.join(&id);
             let path = folder.join("config.v2.json");
             let Ok(bytes) = file::read(&path, file::LARGEST).inspect_err(|error| file::skipped(&path, error)) else {

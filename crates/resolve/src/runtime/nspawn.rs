@@ -105,12 +105,7 @@ pub(crate) fn search(wanted: &Wanted<'_>) -> Vec<Listed> {
     let mut found: Vec<Listed> = Vec::new();
     let mut doubled = Vec::new();
     for pid in process::all() {
-        let comm = process::read(pid, "comm").unwrap_or_default();
-        if comm.trim_ascii_end() != PROGRAM {
-            continue;
-        }
-        let line = process::read(pid, "cmdline").unwrap_or_default();
-        let Some(name) = name_on(&line) else { continue };
+        let Some(name) = machine_of(pid) else { continue };
         if !wanted.may_be(&name, b"") {
             continue;
         }
@@ -129,6 +124,22 @@ pub(crate) fn search(wanted: &Wanted<'_>) -> Vec<Listed> {
     }
     found.retain(|machine| !doubled.contains(&machine.container.name));
     found
+}
+
+/// The machine that this process runs, if it is an nspawn.
+pub(crate) fn run_by(pid: i32) -> Option<Listed> {
+    let name = machine_of(pid)?;
+    let leader = supervisor::first_child(pid).filter(|_| supervisor::is_trusted(pid))?;
+    Some(machine(&name, Some(leader), State::Running, "/proc"))
+}
+
+/// The name of the machine that this process says that it runs.
+fn machine_of(pid: i32) -> Option<String> {
+    let comm = process::read(pid, "comm").ok()?;
+    (comm.trim_ascii_end() == PROGRAM)
+        .then(|| process::read(pid, "cmdline").ok())
+        .flatten()
+        .and_then(|line| name_on(&line))
 }
 
 /// The short options that take a value, which may be joined to them.

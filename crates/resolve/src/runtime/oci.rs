@@ -314,7 +314,7 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
         if file::is_forbidden(root) {
             report.forbidden(root);
         }
-        for id in file::names(root) {
+        for id in wanted.folders(root) {
             // Nothing but the ID names them.
             if !wanted.may_be(&id, b"") {
                 // Engines that keep their records here make up their IDs; people do not.

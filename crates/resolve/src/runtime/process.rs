@@ -81,6 +81,11 @@ pub(crate) fn is_first_below(pid: i32) -> bool {
     last && depth("self").is_some_and(|own| depth(&pid) == Some(own + 1))
 }
 
+/// One of the process's namespaces, by its kind and number, namespaces(7).
+pub(crate) fn namespace(pid: &str, kind: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()
+}
+
 /// The process's parent.
 pub(crate) fn parent(pid: i32) -> Option<i32> {
     status(&pid.to_string(), "PPid:")?.trim().parse().ok().filter(|parent| *parent > 0)

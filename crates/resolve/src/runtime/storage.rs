@@ -15,6 +15,9 @@ use crate::roots::Roots;
 use crate::specification::is_bundle;
 use crate::wanted::Wanted;
 
+/// The lists of containers in a folder.
+const LISTS: [&str; 2] = ["containers.json", "volatile-containers.json"];
+
 /// Lists of names may be longer than the record of one container, in bytes.
 const LARGEST_LIST: u64 = 8 << 20;
 
@@ -48,7 +51,7 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
     }
     let mut seen = Vec::new();
     for folder in &folders {
-        let lists = ["containers.json", "volatile-containers.json"].map(|name| folder.join(name));
+        let lists = LISTS.map(|name| folder.join(name));
         for list in lists.iter().filter(|list| list.is_file()) {
             let bytes = file::read(list, LARGEST_LIST).inspect_err(|error| file::skipped(list, error));
             for entry in bytes.map(|bytes| entries(&bytes)).unwrap_or_default() {
@@ -68,6 +71,13 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
         }
     }
     report.if_anything()
+}
+
+/// The IDs of the containers whose own layer has this ID.
+pub(crate) fn of_layer(roots: &Roots, layer: &str) -> Vec<String> {
+    let lists = folders(roots).into_iter().flat_map(|folder| LISTS.map(|name| folder.join(name)));
+    let all = lists.filter_map(|list| file::read(&list, LARGEST_LIST).ok()).flat_map(|bytes| entries(&bytes));
+    all.filter(|entry| entry.layer.as_deref() == Some(layer)).map(|entry| entry.id).collect()
 }
 
 /// overlay-containers, vfs-containers, … in each root.

@@ -55,8 +55,8 @@ fn is_root(pid: i32) -> bool {
 
 /// Whether the process is in the same namespace of this kind as we are.
 fn shares(pid: i32, kind: &str) -> bool {
-    let link = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
-    link("self").is_some_and(|own| link(&pid.to_string()) == Some(own))
+    let [own, its] = ["self", &pid.to_string()].map(|pid| process::namespace(pid, kind));
+    own.is_some() && own == its
 }
 
 fn has_our_root(pid: i32) -> bool {
