@@ -124,6 +124,11 @@ pub(crate) fn failure(text: &str) {
     say(text, &[], None);
 }
 
+/// One of many things was not found; the others were.
+pub(crate) fn missing(message: &str, hint: &str) {
+    say(message, &[], Some(hint));
+}
+
 fn say(message: &str, details: &[String], hint: Option<&str>) {
     line("\x1b[1;31m", "cnsenter:", message);
     for detail in details {

@@ -1,0 +1,66 @@
+//! Who is in a namespace, by its number.
+
+use resolve::Evidence;
+use survey::{Inode, Kind, Namespaces, Process};
+
+use super::found::{Found, Owner};
+use super::host::Host;
+use super::process;
+
+/// The kinds, those first that are asked for most.
+const KINDS: [Kind; 8] =
+    [Kind::Net, Kind::Mount, Kind::Pid, Kind::Ipc, Kind::Uts, Kind::User, Kind::Cgroup, Kind::Time];
+
+/// How many processes of the host's are named in one namespace.
+const MOST_PROCESSES: usize = 8;
+
+/// Everybody in a namespace.
+pub(super) fn find(kind: Option<Kind>, inode: Inode, host: &Host<'_>) -> Vec<Found> {
+    let kinds = kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
+    if let Some(kind) = kinds.iter().find(|kind| host.inode(**kind) == Some(inode)) {
+        return of_host(*kind, inode, host);
+    }
+    let members = kinds.into_iter().map(|kind| (kind, survey::members(kind, inode)));
+    let Some((kind, pids)) = members.into_iter().find(|(_, pids)| !pids.is_empty()) else { return Vec::new() };
+    of_members(&pids, kind.name(), host)
+}
+
+/// Whose the processes in a namespace are.
+pub(super) fn of_members(pids: &[i32], name: &str, host: &Host<'_>) -> Vec<Found> {
+    let kind = "namespace";
+    let mut all = Vec::new();
+    let mut of_host = Vec::new();
+    for (pid, owners) in host.of_processes(pids) {
+        if owners.is_empty() {
+            of_host.push(pid);
+        }
+        for (owner, evidence) in owners {
+            let how = match evidence {
+                Evidence::Init => format!("its {name} namespace"),
+                _ => format!("{} is in it", process::called(pid)),
+            };
+            all.push(Found { owner, how, kind });
+        }
+    }
+    let more = of_host.len().saturating_sub(MOST_PROCESSES);
+    let processes = of_host.into_iter().filter_map(|pid| Process::read(pid).ok()).take(MOST_PROCESSES);
+    all.extend(processes.map(|process| {
+        let how = format!("its {name} namespace, {}", process::of_host(process.pid));
+        Found { owner: Owner::Process(process), how, kind }
+    }));
+    if let Some(last) = all.last_mut().filter(|_| more > 0) {
+        last.how = format!("{}; {more} more processes are in it", last.how);
+    }
+    all
+}
+
+/// The host's own, and the containers that are in it.
+fn of_host(kind: Kind, inode: Inode, host: &Host<'_>) -> Vec<Found> {
+    let name = kind.name();
+    let found = |owner, how| Found { owner, how, kind: "namespace" };
+    let shares = |pid: i32| Namespaces::of_process(pid).is_ok_and(|its| its.get(kind) == Some(inode));
+    let containers = host.records.everything().iter().filter(|container| container.pid.is_some_and(shares));
+    let containers =
+        containers.map(|container| found(container.clone().into(), format!("has the host's {name} namespace")));
+    std::iter::once(found(Owner::Host, format!("its own {name} namespace"))).chain(containers).collect()
+}
