@@ -11,14 +11,23 @@ use serde::de::DeserializeOwned;
 /// The largest record of a container that is read, in bytes. Real ones have up to some ten thousand.
 pub(crate) const LARGEST: u64 = 4 << 20;
 
+/// How much of a file that does not say its size is read at once, in bytes.
+const USUAL: u64 = 4096;
+
 /// How many entries of a folder are looked at.
 const MOST_ENTRIES: usize = 100_000;
 
 /// The whole file. A FIFO, a device, a folder and what is larger than `largest` bytes are errors.
 pub(crate) fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
-    let (file, size) = open(path)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(largest) + 1).unwrap_or_default());
-    file.take(largest + 1).read_to_end(&mut bytes)?;
+    let (mut file, size) = open(path)?;
+    // A file of /proc says that it has none.
+    let expected = usize::try_from(if size == 0 { USUAL } else { size.min(largest) + 1 }).unwrap_or_default();
+    let mut bytes = vec![0; expected];
+    let read = file.read(&mut bytes)?;
+    bytes.truncate(read);
+    if size == 0 || read as u64 != size {
+        file.take((largest + 1).saturating_sub(read as u64)).read_to_end(&mut bytes)?;
+    }
     match bytes.len() as u64 > largest {
         true => Err(io::Error::new(ErrorKind::FileTooLarge, "too large for what it should be")),
         false => Ok(bytes),
