@@ -20,7 +20,7 @@ enum Kind {
 use Kind::{Fixed, Measure, Name};
 
 /// What may vary. The first that fits counts; everything else is compared as it stands, but for the width of white space.
-const RULES: [(Kind, &str); 14] = [
+const RULES: [(Kind, &str); 19] = [
     // A MAC address.
     (Name, r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"),
     // An ID of an image or container, whole and short; a bridge and a veth are named with parts of one.
@@ -34,17 +34,24 @@ const RULES: [(Kind, &str); 14] = [
     // A point in time, a time of day.
     (Measure, r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"),
     (Measure, r"\b\d?\d:\d\d(?::\d\d)?(?:\.\d+)?\b"),
+    (Measure, r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d\b"),
+    // What of a limit is used, and how often a program was held back, if ever.
+    (Measure, r"\b\d+(?:\.\d+)?(?:[kKMG]i?)?B / |\b\d+ KiB\b|\(\d+ %\)|\b[1-9]\d* of \d+ periods"),
     // Docker's ages.
-    (Measure, r"\b(?:Less than a second|About a minute|About an hour|\d+ (?:second|minute|hour)s?)\b"),
+    (Measure, r"\b(?:[Ll]ess than a second|[Aa]bout an? (?:minute|hour)|\d+ (?:second|minute|hour)s?)\b"),
+    // A pid inside of a container, as strace says it; the sizes in a line of top's.
+    (Measure, r"\[pid +\d+\]"),
+    (Measure, r"\b\d+ +\d+ +\d+ [RSDI] +\d+\.\d+\b"),
     // A number with a fraction is a measurement, and so are spans of time; an address or a version is not.
     (Fixed, r"\b\d+\.\d+\.\d+(?:\.\d+)?\b"),
-    (Measure, r"\b\d+\.\d+(?:[mnµu]?s|[kKMGT]i?B?)?\b|\b\d+ ?[mnµu]s\b|\b\d+s\b"),
+    (Measure, r"\b\d+\.\d+(?:[mnµu]?s|[kKMGT]i?B?)?\b|\b\d+ ?[mnµu]s\b|\b\d+s\b|\b\d+ milliseconds\b"),
     // What a packet filter counted, if anything; a rule that counted nothing has zeros, and they don't vary.
     (Measure, r"^ *[1-9]\d*[KMG]? +[1-9]\d*[KMG]? |\b[1-9]\d* packets, [1-9]\d* bytes"),
     // Numbers in the lines of tcpdump and dig.
     (Measure, r"\b(?:id|seq|ack|win|val|ecr|length):? \d+(?::\d+)?"),
-    // A pid of testbed's own host, or a port that the kernel chose: see FIRST_PID there.
-    (Name, r"\b(?:2[1-9]\d{3}|[345]\d{4}|60\d{3})\b"),
+    // A pid of testbed's own host, or a port that the kernel chose: see FIRST_PID there. It may follow an option's letter.
+    (Fixed, r"\b\d{6,}\b"),
+    (Name, r"(?:2[1-9]\d{3}|[345]\d{4}|60\d{3})\b"),
 ];
 
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
