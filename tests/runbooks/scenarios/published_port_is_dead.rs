@@ -9,7 +9,8 @@ pub(crate) fn make(host: &Host) -> Result<()> {
     super::uplink(host)?;
     host.run(
         "
-        docker run -d --name api -p 8080:80 app httpd -f -p 127.0.0.1:80 -h /etc
+        docker run -d --name api -p 8080:80 app \\
+            sh -c 'echo it works >/tmp/index.html; exec httpd -f -p 127.0.0.1:80 -h /tmp'
         docker run -d --name web -p 8081:8080 nginx
         docker run -d --name worker -p 8082:80 app sleep infinity
         docker run -d --name admin -p 127.0.0.1:8083:80 nginx
