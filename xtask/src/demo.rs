@@ -31,6 +31,12 @@ pub(crate) fn run() -> Result<()> {
     nginx.wait_for_port(80)?;
     let (id, address) = (nginx.short_id(), format!("{}:80", nginx.ip()?));
 
+    tell("what runs here:");
+    let listed = show(&shell, &format!("cnsenter ls --filter name={name}"))?;
+    if !listed.contains(&name) {
+        bail!("cnsenter ls did not list {name}");
+    }
+
     tell(&format!("the host's tcpdump, in the container's network, while somebody asks for http://{address}/:"));
     // -n: tcpdump's own questions for names would be traffic of this network too.
     let line = format!("cnsenter --net {name} -- tcpdump -i eth0 -n -c 6 port 80");

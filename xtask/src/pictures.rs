@@ -11,7 +11,7 @@ use crate::shell::{self, Shell};
 use crate::{binary, engine, interrupt, picture, run};
 
 /// The width of the terminal.
-const COLUMNS: u16 = 112;
+const COLUMNS: u16 = 124;
 
 /// Writes them all.
 pub(crate) fn run() -> Result<()> {
@@ -38,31 +38,26 @@ struct Shop {
     _network: Network,
     _backup: podman::Container,
     _pod: (cri::Container, cri::Pod),
-    _tags: Vec<Tag>,
+    _tag: Tag,
 }
 
 impl Shop {
     fn open() -> Result<Shop> {
-        let (nginx, busybox) = (image::nginx()?, image::busybox()?);
-        let tags = [("shop/web", nginx), ("shop/api", busybox), ("shop/db", busybox), ("shop/metrics", busybox)];
-        let tags = tags.into_iter().map(|(name, image)| Tag::put(name, image)).collect::<Result<_>>()?;
+        let tag = Tag::put("shop/web", image::nginx()?)?;
         let network = Network::named("shop", &[])?;
-        let sleep = ["sleep", "100000"];
-        let run = |name: &str, options: &[&str], program: &[&str]| {
-            Container::run(&format!("shop/{name}"), &[&["--name", name], options].concat(), program)
-        };
-        let limits = ["--network", "shop", "--publish", "8080:80", "--memory", "256m", "--cpus", "1.5"];
-        let web = run("web", &limits, &[])?;
+        let (busybox, sleep) = (image::busybox()?, ["sleep", "100000"]);
+        let limits = ["--publish", "8080:80", "--memory", "256m", "--cpus", "1.5"];
+        let web = Container::run(tag.0, &[&["--name", "web", "--network", "shop"], &limits[..]].concat(), &[])?;
         web.wait_for_port(80)?;
-        let api = run("api", &["--network", "shop"], &sleep)?;
-        let db = run("db", &["--network", "shop"], &sleep)?;
-        let metrics = run("metrics", &["--network", "container:db"], &sleep)?;
+        let api = Container::run(busybox, &["--name", "api", "--network", "shop"], &sleep)?;
+        let db = Container::run(busybox, &["--name", "db", "--network", "shop"], &sleep)?;
+        let metrics = Container::run(busybox, &["--name", "metrics", "--network", "container:db"], &sleep)?;
         let backup = podman::Container::run(&["--name", "backup", "--network", "host"], &sleep)?;
-        let pod = cri::Pod::named("checkout", "default")?;
+        let pod = cri::Pod::named("cart", "default")?;
         let app = pod.container("app", &sleep)?;
         // `metrics` before the one whose network it shares.
         let others = vec![metrics, db, web];
-        Ok(Shop { api, _others: others, _network: network, _backup: backup, _pod: (app, pod), _tags: tags })
+        Ok(Shop { api, _others: others, _network: network, _backup: backup, _pod: (app, pod), _tag: tag })
     }
 }
 
