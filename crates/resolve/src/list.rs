@@ -1,6 +1,7 @@
 //! Every container of every runtime, for lists and for the way back from a process to its container. Finding one by its
 //! name belongs in `search.rs`; what a runtime reads, in its own file.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
@@ -114,7 +115,8 @@ pub(crate) fn list(settings: &Settings, asking: Asking) -> Result<Listing, Error
         if runtime == Runtime::Nspawn {
             add_unregistered(&mut listing.containers, from);
         }
-        listing.containers[from..].sort_by(|a, b| (b.created, &a.container.name).cmp(&(a.created, &b.container.name)));
+        // What was made in the same second stays as the engine has it.
+        listing.containers[from..].sort_by_key(|listed| Reverse(listed.created));
     }
     Ok(listing)
 }
@@ -150,6 +152,7 @@ fn heard(
     }
     let all = if told.is_empty() {
         reasons.extend(report.says_forbidden());
+        report.listed.sort_by(|a, b| a.container.name.cmp(&b.container.name));
         report.listed
     } else {
         // Their word is final.
