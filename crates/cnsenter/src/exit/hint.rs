@@ -25,9 +25,8 @@ pub(super) fn hint(failure: &Failure, line: &Line<'_>) -> Option<String> {
         Failure::NotEntered { error, container } => {
             entering::not_entered(error, container.as_deref(), line.args?, line.words)
         }
-        Failure::NobodyAnswers(_) => {
-            Some("--state-root DIR reads what one left elsewhere; sudo sees what is root's".to_owned())
-        }
+        Failure::NobodyAnswers(_) if !rustix::process::geteuid().is_root() => Some(sudo(line.words)),
+        Failure::NobodyAnswers(_) => Some("--state-root DIR reads what an engine left there".to_owned()),
         Failure::Variables(VariablesError::Line { .. }) => {
             Some("a line is NAME=VALUE, NAME for your own, or a comment after #".to_owned())
         }

@@ -22,10 +22,10 @@ use crate::show;
 const HELP: &str = "\
 KEY of --filter: name, id, label, status, network, runtime, image (ancestor), pod, exited.
 A filter that is repeated means any of its values, but for label, which means all; name
-and id match parts and know ^ $ . * + ? and |.
+matches parts, and knows ^ $ . * + ? and |; id its beginning.
 
 TEMPLATE has the fields of --json: '{{.name}} {{.pid}}', '{{.labels.KEY}}',
-'{{.interfaces.host_end}}', '{{json .ports}}', 'table {{.name}}\\t{{.state}}'.";
+'{{.interfaces.host}}', '{{json .ports}}', 'table {{.name}}\\t{{.state}}'.";
 
 /// Its command line.
 pub(super) fn command() -> Command {

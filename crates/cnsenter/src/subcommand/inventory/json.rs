@@ -116,7 +116,7 @@ fn published(port: &Published) -> Value {
 fn interface(interface: &Interface) -> Value {
     let Interface { name, mac, addresses, host_end, bridge } = interface;
     let mac = mac.map(hardware);
-    json!({"name": name, "mac": mac, "addresses": addresses, "host_end": host_end, "bridge": bridge})
+    json!({"name": name, "mac": mac, "addresses": addresses, "host": host_end, "bridge": bridge})
 }
 
 /// A hardware address as ip(8) prints it.

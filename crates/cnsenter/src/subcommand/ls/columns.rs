@@ -17,7 +17,7 @@ const WHOLE: usize = usize::MAX;
 
 const RUNTIME: Cell = (column("RUNTIME", WHOLE, 3), |item, _| item.listed.container.runtime.scheme().to_owned());
 const NAME: Cell = (column("NAME", 32, 0), |item, _| name(item));
-const SHORT_ID: Cell = (column("ID", WHOLE, 1), |item, _| id(item, false).to_owned());
+const SHORT_ID: Cell = (column("ID", 12, 1), |item, _| id(item, false).to_owned());
 const ID: Cell = (column("ID", WHOLE, 1), |item, _| id(item, true).to_owned());
 const STATE: Cell = (column("STATE", WHOLE, 2), |item, _| state(item));
 const PID: Cell = (column("PID", WHOLE, 1), |item, _| number(item.listed.container.pid));

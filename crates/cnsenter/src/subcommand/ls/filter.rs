@@ -19,7 +19,7 @@ const STATES: [&str; 9] =
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
     Name(Pattern),
-    Id(Pattern),
+    Id(String),
     Label { key: String, value: Option<String> },
     Status(&'static str),
     Network(String),
@@ -40,7 +40,7 @@ impl Filter {
         let no = |hint: String| error(format!("filter {key}: {value:?} is none"), hint);
         Ok(match key {
             "name" => Self::Name(Pattern::parse(value)?),
-            "id" => Self::Id(Pattern::parse(value)?),
+            "id" => Self::Id(value.to_owned()),
             "label" => {
                 let (key, value) = value.split_once('=').map_or((value, None), |(key, value)| (key, Some(value)));
                 Self::Label { key: key.to_owned(), value: value.map(str::to_owned) }
@@ -61,9 +61,9 @@ impl Filter {
         })
     }
 
-    /// Whether it names containers that may not run.
+    /// Whether it asks for containers that may not run, as docker ps takes it.
     pub(super) fn is_of_states(&self) -> bool {
-        matches!(self, Self::Status(_) | Self::Exited(_))
+        matches!(self, Self::Status(_))
     }
 
     fn fits(&self, item: &Item) -> bool {
@@ -72,7 +72,7 @@ impl Filter {
         match self {
             // Docker's own names begin with a slash, and scripts write `^/web$`.
             Self::Name(pattern) => pattern.finds(&container.name) || pattern.finds(&format!("/{}", container.name)),
-            Self::Id(pattern) => pattern.finds(&container.id),
+            Self::Id(beginning) => container.id.starts_with(beginning),
             Self::Label { key, value } => {
                 let found = listed.labels.get(key);
                 found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))

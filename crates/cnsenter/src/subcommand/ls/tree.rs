@@ -27,7 +27,7 @@ pub(super) fn table(items: &[&Item], inventory: &Inventory, whole: bool) -> Tabl
         column("NAME", 32, 0),
         column("SHARES", 12, 4),
         column("RUNTIME", usize::MAX, 3),
-        column("ID", usize::MAX, 1),
+        column("ID", 12, 1),
         column("STATE", usize::MAX, 2),
         column("PID", usize::MAX, 1),
         column("NETNS", usize::MAX, 6),
