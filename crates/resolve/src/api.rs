@@ -101,6 +101,11 @@ impl Engine {
         }
     }
 
+    /// All that the engine says of one container, by its ID; nothing where it does not answer.
+    pub(crate) async fn answer(&self, id: &str) -> Option<ContainerInspectResponse> {
+        self.ask(self.docker.inspect_container(id, None)).await.ok()?.ok()
+    }
+
     /// podman's pods share the namespaces of one of their containers.
     async fn infra_of_pod(&self, pod: &str) -> Result<Vec<Container>, Error> {
         // Where there is no such pod, podman's answer is an error of its own.

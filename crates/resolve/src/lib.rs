@@ -12,6 +12,7 @@ mod file;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod foreign;
+mod history;
 mod list;
 mod listed;
 mod records;
@@ -30,6 +31,7 @@ use std::time::Instant;
 pub use container::{Container, Elsewhere, Files, Network, Pod, Service, Source, State};
 pub use endpoint::{Context, Origin, Settings};
 pub use error::{Asked, Candidate, Error, Failure, Unknown};
+pub use history::{Health, History};
 pub use list::{Asking, Listing, Unasked};
 pub use listed::{Attached, Listed, Published};
 pub use records::{Evidence, Folder, Owner, Records};
@@ -99,4 +101,9 @@ pub fn list(settings: &Settings, asking: Asking) -> Result<Listing, Error> {
 /// What lists show, of one container that [`resolve`] found.
 pub fn describe(container: Container, settings: &Settings) -> Listed {
     list::describe(container, settings)
+}
+
+/// How the runs of a container went, and why the last one ended; `None` where nobody noted it.
+pub fn history(container: &Container, settings: &Settings) -> Option<History> {
+    history::read(container, settings)
 }

@@ -207,7 +207,13 @@ mod tests {
     use super::*;
 
     fn mount(kind: &str, root: &str, point: &str, options: &str) -> Mount {
-        Mount { root: root.into(), point: point.into(), kind: kind.to_owned(), options: options.to_owned() }
+        Mount {
+            root: root.into(),
+            point: point.into(),
+            kind: kind.to_owned(),
+            options: options.to_owned(),
+            ..Mount::default()
+        }
     }
 
     fn hybrid() -> Vec<Mount> {

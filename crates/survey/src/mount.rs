@@ -1,29 +1,45 @@
-//! The lists of mounts, proc_pid_mountinfo(5): where cgroups and namespaces are mounted.
+//! The lists of mounts, proc_pid_mountinfo(5): what a process has mounted, where cgroups and namespaces are.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::files;
+use crate::{Error, files};
 
 /// A longer list, in bytes, is not read to its end: a container may mount what it likes.
 const LARGEST: u64 = 64 << 20;
 
 /// A line of the list.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mount {
+    /// The device, `MAJOR:MINOR`: the same for all mounts of a file system.
+    pub device: String,
     /// What of the file system is mounted: of a namespace `net:[4026532633]`.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
     /// Where.
-    pub(crate) point: PathBuf,
-    /// The file system: `cgroup2`, `nsfs`.
-    pub(crate) kind: String,
+    pub point: PathBuf,
+    /// The file system: `ext4`, `cgroup2`, `nsfs`.
+    pub kind: String,
+    /// Nothing can be written to it: here, or anywhere.
+    pub read_only: bool,
     /// Of the file system; a cgroup's controllers among others.
-    pub(crate) options: String,
+    pub options: String,
 }
 
-/// The mounts of these kinds that a process sees, in the list's order.
+/// All that a process has mounted, below its root, in the order in which it was mounted.
+///
+/// # Errors
+/// [`Error::Read`] where there is no such process, or it is not ours to look at.
+pub fn mounts_of(pid: i32) -> Result<Vec<Mount>, Error> {
+    let process = Path::new("/proc").join(pid.to_string());
+    match mounts(&process, &[]) {
+        Ok(mounts) => Ok(mounts.collect()),
+        Err(cause) => Err(Error::read(&process.join("mountinfo"), cause)),
+    }
+}
+
+/// The mounts of these kinds that a process sees, in the list's order; of all kinds where none is named.
 pub(crate) fn mounts(process: &Path, kinds: &[&str]) -> io::Result<impl Iterator<Item = Mount>> {
     let lines = files::lines(&process.join("mountinfo"), LARGEST)?;
     Ok(lines.filter_map(|line| Mount::parse(&line, kinds)))
@@ -32,12 +48,22 @@ pub(crate) fn mounts(process: &Path, kinds: &[&str]) -> io::Result<impl Iterator
 impl Mount {
     fn parse(line: &[u8], kinds: &[&str]) -> Option<Self> {
         let mut fields = line.split(|byte| *byte == b' ');
-        let (root, point) = (fields.nth(3)?, fields.next()?);
+        let (device, root, point, own_options) = (fields.nth(2)?, fields.next()?, fields.next()?, fields.next()?);
         // Optional fields end with a dash.
         fields.find(|field| *field == b"-")?;
-        let kind = std::str::from_utf8(fields.next()?).ok().filter(|kind| kinds.contains(kind))?.to_owned();
-        let options = String::from_utf8_lossy(fields.nth(1)?).into_owned();
-        Some(Self { root: unescape(root), point: unescape(point), kind, options })
+        let wanted = |kind: &&str| kinds.is_empty() || kinds.contains(kind);
+        let kind = std::str::from_utf8(fields.next()?).ok().filter(wanted)?.to_owned();
+        let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
+        let options = text(fields.nth(1)?);
+        let read_only = |options: &[u8]| options.split(|byte| *byte == b',').any(|option| option == b"ro");
+        Some(Self {
+            device: text(device),
+            root: unescape(root),
+            point: unescape(point),
+            kind,
+            read_only: read_only(own_options) || read_only(options.as_bytes()),
+            options,
+        })
     }
 }
 

@@ -45,10 +45,9 @@ pub(super) fn engines(matches: &ArgMatches) -> Engines {
 }
 
 /// The words that say the same of where engines are, for lines to be pasted.
-pub(super) fn words(matches: &ArgMatches) -> Vec<OsString> {
-    let text = |name: &'static str| matches.get_one::<String>(name).map(|value| (name, OsString::from(value)));
-    let roots = matches.get_many::<PathBuf>("state-root").into_iter().flatten();
-    let roots = roots.map(|root| ("state-root", root.clone().into_os_string()));
-    let all = text("host").into_iter().chain(text("context")).chain(roots);
-    all.flat_map(|(name, value)| [OsString::from(format!("--{name}")), value]).collect()
+pub(super) fn words(engines: &Engines) -> Vec<OsString> {
+    let text = |name, text: &Option<String>| text.as_ref().map(|text| (name, OsString::from(text)));
+    let roots = engines.state_roots.iter().map(|root| ("--state-root", root.clone().into_os_string()));
+    let all = text("--host", &engines.host).into_iter().chain(text("--context", &engines.context)).chain(roots);
+    all.flat_map(|(name, value)| [name.into(), value]).collect()
 }

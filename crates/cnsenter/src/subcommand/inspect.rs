@@ -12,11 +12,12 @@ mod screen;
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use resolve::{Reference, Settings};
+use resolve::Reference;
 use serde_json::Value;
 
 use super::{engines, output, table};
 use crate::exit::{self, Failure, Line};
+use crate::settings::{Engines, settings};
 use facts::Facts;
 
 /// Its command line.
@@ -35,15 +36,15 @@ pub(super) fn command() -> Command {
     engines::add(command)
 }
 
-/// Does it; the exit status. All are tried: what failed is said, and makes the status.
+/// Does it; the exit status. All are tried: what failed is said, and makes the status. `words` is the command line.
 pub(super) fn run(matches: &ArgMatches, words: &[OsString]) -> Result<u8, Failure> {
-    let settings = engines::settings(matches);
+    let engines = engines::engines(matches);
     let as_json = matches.get_flag("json");
     let mut status = 0;
     let mut documents = Vec::new();
     let mut shown = 0;
     for reference in matches.get_many::<Reference>("target").into_iter().flatten() {
-        match look(reference, &settings, matches) {
+        match look(reference, &engines) {
             Ok(facts) if as_json => documents.push(document::of(&facts)),
             Ok(facts) => {
                 let separator = if shown > 0 { "\n" } else { "" };
@@ -52,7 +53,7 @@ pub(super) fn run(matches: &ArgMatches, words: &[OsString]) -> Result<u8, Failur
                 shown += 1;
             }
             Err(failure) => {
-                let line = Line { words, engines: engines::engines(matches), args: None };
+                let line = Line { words, engines: engines.clone(), args: None };
                 status = exit::report(&failure, &line);
             }
         }
@@ -63,9 +64,10 @@ pub(super) fn run(matches: &ArgMatches, words: &[OsString]) -> Result<u8, Failur
     Ok(status)
 }
 
-fn look(reference: &Reference, settings: &Settings, matches: &ArgMatches) -> Result<Facts, Failure> {
-    let container = crate::without_sigpipe(|| resolve::resolve(reference, settings))?;
+fn look(reference: &Reference, engines: &Engines) -> Result<Facts, Failure> {
+    let settings = settings(engines.clone());
+    let container = crate::without_sigpipe(|| resolve::resolve(reference, &settings))?;
     let notices = [crate::plan::by_state(&container), crate::plan::by_host_name(&container)];
     notices.iter().flatten().for_each(|notice| exit::notice(notice));
-    Ok(facts::gather(container, settings, engines::words(matches)))
+    facts::gather(container, &settings, engines::words(engines))
 }

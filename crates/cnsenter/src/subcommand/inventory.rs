@@ -15,7 +15,7 @@ use survey::{Home, Inode, Kind, Link, Namespaces, Network};
 
 use crate::exit::Failure;
 
-pub(super) use json::{FIELDS, created, hardware, json, state};
+pub(super) use json::{FIELDS, created, hardware, json, state, time};
 pub(super) use sharing::Shared;
 
 /// The number that the kernel gives the loopback of every network.
@@ -124,17 +124,24 @@ impl Inventory {
 
 /// The interfaces of a container's network but the loopback, each with its other end in the host's.
 fn interfaces(network: &Network, here: &Network) -> Vec<Interface> {
-    let interface = |link: &Link| {
-        let end = here.other_end(network, link);
-        Interface {
-            name: link.name.clone(),
-            mac: link.mac,
-            addresses: link.addresses.iter().map(|address| address.ip).collect(),
-            host_end: end.map(|end| end.name.clone()),
-            bridge: end.and_then(|end| here.master(end)).map(|bridge| bridge.name.clone()),
-        }
-    };
-    network.links.iter().filter(|link| link.index != LOOPBACK).map(interface).collect()
+    let others = network.links.iter().filter(|link| !is_loopback(link));
+    others.map(|link| interface(network, link, here)).collect()
+}
+
+pub(super) fn is_loopback(link: &Link) -> bool {
+    link.index == LOOPBACK
+}
+
+/// An interface of a container's network, with its other end in the host's.
+pub(super) fn interface(network: &Network, link: &Link, here: &Network) -> Interface {
+    let end = here.other_end(network, link);
+    Interface {
+        name: link.name.clone(),
+        mac: link.mac,
+        addresses: link.addresses.iter().map(|address| address.ip).collect(),
+        host_end: end.map(|end| end.name.clone()),
+        bridge: end.and_then(|end| here.master(end)).map(|bridge| bridge.name.clone()),
+    }
 }
 
 /// The moment of a number of clock ticks since boot.

@@ -1,14 +1,7 @@
-//! What is mounted in a container: its root file system, its volumes and bound folders, proc_pid_mountinfo(5). What every
-//! container has of kernel's file systems is left out.
+//! What is mounted in a container: its root file system, its volumes and bound folders. What every container has of the
+//! kernel's file systems is left out. The lists themselves are read in `survey`.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
-
-/// A longer table, in bytes, is not read to its end: a container may make mounts without end.
-const LARGEST: u64 = 1 << 20;
+use std::path::PathBuf;
 
 /// Where every container has mounts that say nothing of it.
 const USUAL: [&str; 6] = ["/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"];
@@ -17,7 +10,7 @@ const USUAL: [&str; 6] = ["/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hos
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     pub(super) root: Option<Mount>,
-    /// Volumes and bound folders, in the order of the table.
+    /// Volumes and bound folders, in the order in which they were mounted.
     pub(super) others: Vec<Mount>,
 }
 
@@ -26,7 +19,7 @@ pub(super) struct Mounts {
 pub(super) struct Mount {
     /// Where, in the container.
     pub(super) target: PathBuf,
-    /// What, as the host has it; nothing where the host does not see it.
+    /// What, as the host has it; nothing where the host has it nowhere.
     pub(super) source: Option<PathBuf>,
     /// `ext4`, `overlay`.
     pub(super) kind: String,
@@ -35,135 +28,87 @@ pub(super) struct Mount {
     pub(super) upper: Option<PathBuf>,
 }
 
-/// A line of the table.
-struct Line<'a> {
-    device: &'a str,
-    /// The folder of the file system that is mounted.
-    root: PathBuf,
-    target: PathBuf,
-    options: &'a str,
-    kind: &'a str,
-    system_options: &'a str,
-}
-
 /// Those of a process.
-pub(super) fn of_process(pid: i32) -> io::Result<Mounts> {
-    let (theirs, ours) =
-        (table(Path::new(&format!("/proc/{pid}/mountinfo")))?, table(Path::new("/proc/self/mountinfo"))?);
-    Ok(told(&theirs, &ours))
+pub(super) fn of_process(pid: i32) -> Result<Mounts, survey::Error> {
+    Ok(told(survey::mounts_of(pid)?, &survey::mounts_of(std::process::id().cast_signed()).unwrap_or_default()))
 }
 
-fn table(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
-    // The last line may have been cut.
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    Ok(String::from_utf8_lossy(&bytes[..whole]).into_owned())
-}
-
-fn told(theirs: &str, ours: &str) -> Mounts {
-    let host: Vec<_> = ours.lines().filter_map(parse).collect();
+fn told(theirs: Vec<survey::Mount>, host: &[survey::Mount]) -> Mounts {
     let mut mounts = Mounts::default();
-    for line in theirs.lines().filter_map(parse) {
-        let is_usual = USUAL.iter().any(|usual| line.target.starts_with(usual));
-        match line.target.parent() {
+    for mount in theirs {
+        let is_usual = USUAL.iter().any(|usual| mount.point.starts_with(usual));
+        match mount.point.parent() {
             // The last one on top of it counts.
-            None => mounts.root = Some(mount(line, &host)),
-            Some(_) if !is_usual => mounts.others.push(mount(line, &host)),
+            None => mounts.root = Some(Mount::new(mount, host)),
+            Some(_) if !is_usual => mounts.others.push(Mount::new(mount, host)),
             Some(_) => {}
         }
     }
     mounts
 }
 
-fn mount(line: Line<'_>, host: &[Line<'_>]) -> Mount {
-    let has = |options: &str, word: &str| options.split(',').any(|option| option == word);
-    let upper = line.system_options.split(',').find_map(|option| option.strip_prefix("upperdir="));
-    Mount {
-        source: seen_by_host(&line, host),
-        kind: line.kind.to_owned(),
-        read_only: has(line.options, "ro") || has(line.system_options, "ro"),
-        upper: upper.map(unescaped),
-        target: line.target,
+impl Mount {
+    fn new(mount: survey::Mount, host: &[survey::Mount]) -> Self {
+        let upper = mount.options.split(',').find_map(|option| option.strip_prefix("upperdir="));
+        Self {
+            source: seen_by_host(&mount, host),
+            upper: upper.map(PathBuf::from),
+            target: mount.point,
+            kind: mount.kind,
+            read_only: mount.read_only,
+        }
     }
 }
 
 /// Where the host has that folder of that file system, by the mount of it that is nearest.
-fn seen_by_host(line: &Line<'_>, host: &[Line<'_>]) -> Option<PathBuf> {
-    let same = host.iter().filter(|mount| mount.device == line.device && line.root.starts_with(&mount.root));
-    let nearest = same.max_by_key(|mount| mount.root.as_os_str().len())?;
-    let below = line.root.strip_prefix(&nearest.root).ok()?;
-    Some(if below.as_os_str().is_empty() { nearest.target.clone() } else { nearest.target.join(below) })
-}
-
-fn parse(line: &str) -> Option<Line<'_>> {
-    let (first, second) = line.split_once(" - ")?;
-    let mut first = first.split(' ').skip(2);
-    let (device, root, target, options) = (first.next()?, first.next()?, first.next()?, first.next()?);
-    let mut second = second.split(' ');
-    let kind = second.next()?;
-    let system_options = second.nth(1).unwrap_or_default();
-    Some(Line { device, root: unescaped(root), target: unescaped(target), options, kind, system_options })
-}
-
-/// Blanks, line breaks and backslashes are written as three octal digits.
-fn unescaped(text: &str) -> PathBuf {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        let number = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        bytes.push(number.unwrap_or(*first));
-        rest = &after[if number.is_some() { 3 } else { 0 }..];
-    }
-    OsString::from_vec(bytes).into()
-}
-
-impl Mount {
-    /// A volume by its name, a folder by its path, a file system of its own by its kind.
-    pub(super) fn from(&self) -> String {
-        let path =
-            self.source.as_ref().map(|source| String::from_utf8_lossy(source.as_os_str().as_bytes()).into_owned());
-        path.unwrap_or_else(|| self.kind.clone())
-    }
+fn seen_by_host(mount: &survey::Mount, host: &[survey::Mount]) -> Option<PathBuf> {
+    let same = host.iter().filter(|other| other.device == mount.device && mount.root.starts_with(&other.root));
+    let nearest = same.max_by_key(|other| other.root.as_os_str().len())?;
+    let below = mount.root.strip_prefix(&nearest.root).ok()?;
+    Some(if below.as_os_str().is_empty() { nearest.point.clone() } else { nearest.point.join(below) })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
-    const HOST: &str = "22 1 254:1 / / rw - ext4 /dev/root rw\n23 22 254:2 /vol /srv rw shared:1 - ext4 /dev/b rw\n\
-        24 22 254:1 /var/lib /other rw - ext4 /dev/root rw\n";
-
-    #[test]
-    fn what_is_mounted_is_told_as_the_host_has_it() {
-        let theirs = "1 0 0:60 / / ro,relatime - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/u\\0401,workdir=/w\n\
-            2 1 0:61 / /proc rw - proc proc rw\n3 1 0:62 / /dev/shm rw - tmpfs shm rw\n\
-            4 1 254:1 /home/a\\134b /data ro - ext4 /dev/root rw\n5 1 254:2 /vol/x /x rw master:1 - ext4 /dev/b rw\n\
-            6 1 0:63 / /tmp rw - tmpfs tmpfs rw\n7 1 254:1 /var/lib/d/resolv.conf /etc/resolv.conf rw - ext4 /dev/root rw\n\
-            8 1 254:1 /var/lib/volumes/v /v rw - ext4 /dev/root rw\nnonsense\n9 1 254:2 /hidden /h rw - ext4 /dev/b rw\n";
-        let mounts = told(theirs, HOST);
-        let root = mounts.root.unwrap();
-        assert_eq!((root.kind.as_str(), root.read_only), ("overlay", true));
-        assert_eq!(root.upper, Some("/var/lib/u 1".into()));
-        let seen: Vec<_> =
-            mounts.others.iter().map(|it| (it.target.to_str().unwrap(), it.from(), it.read_only)).collect();
-        let expected = [
-            ("/data", "/home/a\\b", true),
-            ("/x", "/srv/x", false),
-            ("/tmp", "tmpfs", false),
-            ("/v", "/other/volumes/v", false),
-            ("/h", "ext4", false),
-        ];
-        assert_eq!(seen, expected.map(|(target, from, read_only)| (target, from.to_owned(), read_only)));
+    fn mount(device: &str, root: &str, point: &str, kind: &str) -> survey::Mount {
+        let (device, kind) = (device.to_owned(), kind.to_owned());
+        survey::Mount { device, root: root.into(), point: point.into(), kind, ..survey::Mount::default() }
     }
 
     #[test]
-    fn escapes_are_undone_and_nothing_else() {
-        for (text, path) in
-            [("/a\\040b", "/a b"), ("/a\\", "/a\\"), ("\\134", "\\"), ("/\\9", "/\\9"), ("/\\777", "/\\777")]
-        {
-            assert_eq!(unescaped(text), PathBuf::from(path), "{text}");
-        }
+    fn what_is_mounted_is_told_as_the_host_has_it() {
+        let host = [
+            mount("254:1", "/", "/", "ext4"),
+            mount("254:2", "/vol", "/srv", "ext4"),
+            mount("254:1", "/var/lib", "/other", "ext4"),
+        ];
+        let options = "rw,lowerdir=/l,upperdir=/var/lib/u,workdir=/w".to_owned();
+        let theirs = vec![
+            survey::Mount { read_only: true, options, ..mount("0:60", "/", "/", "overlay") },
+            mount("0:61", "/", "/proc", "proc"),
+            mount("0:62", "/", "/dev/shm", "tmpfs"),
+            mount("254:1", "/home/a b", "/data", "ext4"),
+            mount("254:2", "/vol/x", "/x", "ext4"),
+            mount("0:63", "/", "/tmp", "tmpfs"),
+            mount("254:1", "/var/lib/d/resolv.conf", "/etc/resolv.conf", "ext4"),
+            mount("254:1", "/var/lib/volumes/v", "/v", "ext4"),
+            mount("254:2", "/hidden", "/devices", "ext4"),
+        ];
+        let mounts = told(theirs, &host);
+        let root = mounts.root.unwrap();
+        assert_eq!((root.kind.as_str(), root.read_only, root.upper), ("overlay", true, Some("/var/lib/u".into())));
+        let seen: Vec<_> = mounts.others.iter().map(|it| (it.target.to_str(), it.source.as_deref())).collect();
+        let expected = [
+            ("/data", Some("/home/a b")),
+            ("/x", Some("/srv/x")),
+            ("/tmp", None),
+            ("/v", Some("/other/volumes/v")),
+            ("/devices", None),
+        ];
+        assert_eq!(seen, expected.map(|(target, source)| (Some(target), source.map(Path::new))));
     }
 }

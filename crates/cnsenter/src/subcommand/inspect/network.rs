@@ -9,6 +9,7 @@ use resolve::Published;
 use rustix::io::Errno;
 use survey::{Home, Link, Listener, Protocol, Route};
 
+use super::super::inventory::{self, Interface};
 use super::facts::{Known, reason, said};
 
 /// Which servers it asks for names.
@@ -16,44 +17,27 @@ const FILE: &str = "/etc/resolv.conf";
 /// A larger one, in bytes, is none.
 const LARGEST: u64 = 1 << 20;
 
-/// Its interfaces and routes; none of the host's.
+/// Its interfaces and routes; none where it is the host's.
 #[derive(Debug, Default)]
-pub(super) struct Interfaces {
-    pub(super) all: Vec<Interface>,
-    pub(super) routes: Vec<(Route, String)>,
-}
-
-/// An interface.
-#[derive(Debug)]
-pub(super) struct Interface {
-    pub(super) link: Link,
-    /// The host's end of it, and the bridge that is a port of.
-    pub(super) host_end: Option<String>,
-    pub(super) bridge: Option<String>,
+pub(super) struct Network {
+    pub(super) links: Vec<(Link, Interface)>,
+    /// Each with the name of its interface.
+    pub(super) routes: Vec<(Route, Option<String>)>,
 }
 
 /// Looks into the network of a process, and at the host's.
-pub(super) fn interfaces(pid: i32, of_host: bool) -> Known<Interfaces> {
+pub(super) fn network(pid: i32, of_host: bool) -> Known<Network> {
     if of_host {
-        return Ok(Interfaces::default());
+        return Ok(Network::default());
     }
     let inside = survey::network(Some(&Home::Process(pid))).map_err(reason)?;
-    let host = survey::network(None).map(|network| network.links).unwrap_or_default();
-    let named =
-        |index: u32, links: &[Link]| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
-    let route = |route: Route| {
-        let name = route.link.and_then(|index| named(index, &inside.links)).unwrap_or_default();
-        (route, name)
-    };
-    let routes = inside.routes.iter().cloned().map(route).collect();
-    let interface = |link: Link| {
-        // Of a link to the host, each end knows the number of the other.
-        let is_other_end = |end: &&Link| link.peer == Some(end.index) && end.peer == Some(link.index);
-        let end = host.iter().filter(|_| link.peer_network.is_some()).find(is_other_end);
-        let bridge = end.and_then(|end| named(end.master?, &host));
-        Interface { host_end: end.map(|end| end.name.clone()), bridge, link }
-    };
-    Ok(Interfaces { all: inside.links.iter().cloned().map(interface).collect(), routes })
+    let here = survey::network(None).unwrap_or_default();
+    let name = |index: u32| inside.links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+    let links = inside.links.iter().map(|link| (link.clone(), inventory::interface(&inside, link, &here))).collect();
+    Ok(Network {
+        routes: inside.routes.into_iter().map(|route| (route.clone(), route.link.and_then(name))).collect(),
+        links,
+    })
 }
 
 /// What it asks for names, resolv.conf(5).

@@ -1,7 +1,6 @@
 //! What a container's first process may do, in words. What takes such rights on belongs in `enter`.
 
 use enter::{Capabilities, Observed, Status};
-use resolve::Specification;
 
 use super::facts::Known;
 use crate::identity::CAPABILITIES;
@@ -16,8 +15,6 @@ pub(super) struct Rights {
     pub(super) no_new_privileges: Option<bool>,
     /// seccomp(2): `off`, `strict`, `filter`.
     pub(super) seccomp: &'static str,
-    /// Whether the runtime recorded a filter; nothing where it keeps no record.
-    pub(super) seccomp_recorded: Option<bool>,
     /// The AppArmor profile or SELinux context.
     pub(super) label: Option<String>,
     /// Why the runtime's record cannot be read.
@@ -25,12 +22,7 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    pub(super) fn new(
-        status: Status,
-        observed: &Observed,
-        recorded: Option<&Specification>,
-        unread: Option<String>,
-    ) -> Known<Self> {
+    pub(super) fn new(status: &Status, observed: &Observed, unread: Option<String>) -> Known<Self> {
         Ok(Self {
             capabilities: status.capabilities.ok_or_else(|| "the kernel does not say".to_owned())?,
             no_new_privileges: status.no_new_privileges,
@@ -39,7 +31,6 @@ impl Rights {
                 1 => "strict",
                 _ => "filter",
             },
-            seccomp_recorded: recorded.map(|recorded| recorded.seccomp.is_some()),
             label: observed.label(),
             unread,
         })

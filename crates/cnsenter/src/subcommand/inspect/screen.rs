@@ -4,11 +4,14 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use resolve::State;
-use survey::Usage;
+use nix::sys::signal::Signal;
+use resolve::{History, State};
+use survey::{Kind, Link, Route, Usage};
+use unicode_width::UnicodeWidthStr;
 
-use super::facts::{Facts, Joined, Known, Live};
-use super::network::{self, Interface};
+use super::super::inventory::{self, Interface};
+use super::facts::{Facts, Known, Live, NOT_OURS};
+use super::network;
 use crate::exit::{plain, state};
 
 /// How wide the labels are.
@@ -47,7 +50,7 @@ impl Screen {
             };
             self.text.push_str(colour);
             for word in plain(&text).split(' ') {
-                let length = word.chars().count() + usize::from(column > LABEL);
+                let length = word.width() + usize::from(column > LABEL);
                 if column > LABEL && self.width.is_some_and(|width| column + length > width) {
                     let _ = write!(self.text, "\n{:LABEL$}", "");
                     column = LABEL;
@@ -92,17 +95,20 @@ impl Screen {
 /// As text, at most that wide where a width is given.
 pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String {
     let mut screen = Screen { text: String::new(), width, coloured };
-    let container = &facts.listed.container;
+    let container = facts.container();
     screen.row("container", [Plain(format!("{}  {}", container.name, container.reference()))]);
     screen.row("id", [Plain(container.id.clone())]);
-    if let Some(image) = &facts.listed.image {
+    if let Some(image) = &facts.item.listed.image {
         screen.row("image", [Plain(image.clone())]);
     }
     screen.row("state", condition(facts));
+    if let Some(history) = &facts.history {
+        past(&mut screen, history);
+    }
     match &facts.live {
         Ok(live) => alive(&mut screen, facts, live),
         Err(why) => {
-            if container.runs() {
+            if container.pid.is_some() {
                 screen.row("process", [Alarm(why.clone())]);
             }
             ports(&mut screen, facts, None);
@@ -116,29 +122,54 @@ pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String 
 }
 
 fn condition(facts: &Facts) -> Vec<Piece> {
-    let container = &facts.listed.container;
-    let started = facts.live.as_ref().ok().and_then(|live| live.process.as_ref().ok()).map(|process| process.started);
-    let since = started.map(|started| {
+    let container = facts.container();
+    let up = facts.item.started.and_then(|started| {
         let up = SystemTime::now().duration_since(started).unwrap_or_default();
-        format!(" since {} ({})", humantime::format_rfc3339_seconds(started), state::rounded(up))
+        Some(format!("running since {} ({})", inventory::time(started)?, state::rounded(up)))
     });
-    let since = since.unwrap_or_default();
-    match &container.state {
-        State::Running if container.runs() => vec![Plain(format!("running{since}"))],
-        State::Paused if container.runs() => vec![Alarm("paused".to_owned()), Plain(format!("running{since}"))],
+    let up = up.unwrap_or_else(|| "running".to_owned());
+    let mut pieces = match &container.state {
+        State::Running if container.runs() => vec![Plain(up)],
+        State::Paused if container.runs() => vec![Alarm("paused,".to_owned()), Plain(up)],
         State::Exited { code: 0, .. } | State::Created | State::Stopped => vec![Plain(state::sentence(container))],
         _ => vec![Alarm(state::sentence(container))],
+    };
+    // As shells count those that a signal ended.
+    if let State::Exited { code, .. } | State::Restarting { code } = container.state
+        && let Some(signal) = i32::try_from(code).ok().and_then(|code| Signal::try_from(code - 128).ok())
+    {
+        pieces.push(Plain(format!("({})", signal.as_str())));
+    }
+    pieces
+}
+
+/// How its runs went.
+fn past(screen: &mut Screen, history: &History) {
+    if history.oom_killed {
+        screen.row("", [Alarm("the kernel killed it for want of memory".to_owned())]);
+    }
+    if !history.error.is_empty() {
+        screen.row("", [Alarm(history.error.clone())]);
+    }
+    if let Some(health) = &history.health {
+        let words = format!("{}, {} failed in a row: {}", health.status, health.failing, health.said);
+        let piece = if health.failing > 0 { Alarm(words) } else { Plain(health.status.clone()) };
+        screen.row("health", [piece]);
+    }
+    if history.restarts > 0 || history.restart_policy != "no" {
+        let times = format!("{} times", history.restarts);
+        let times = if history.restarts > 0 { Alarm(times) } else { Plain("none".to_owned()) };
+        screen.row("restarts", [times, Plain(format!("- policy {}", history.restart_policy))]);
     }
 }
 
 fn alive(screen: &mut Screen, facts: &Facts, live: &Live) {
-    let pid = facts.listed.container.pid.unwrap_or_default();
     screen.known("process", &live.process, |screen, process| {
         let command = process.command.join(" ");
         let short: String = command.chars().take(COMMAND).collect();
         let more = if short.len() < command.len() { "..." } else { "" };
         let shown = if command.is_empty() { format!("[{}]", process.name) } else { format!("{short}{more}") };
-        screen.row("process", [Plain(format!("{pid}  {shown}"))]);
+        screen.row("process", [Plain(format!("{}  {shown}", process.pid))]);
     });
     screen.known("user", &live.ids, |screen, (ids, name)| {
         let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -146,30 +177,27 @@ fn alive(screen: &mut Screen, facts: &Facts, live: &Live) {
         let more = if groups.is_empty() { String::new() } else { format!(", and {}", list(&groups)) };
         screen.row("user", [Plain(format!("{}{name}, group {}{more}", ids.uid, ids.gid))]);
     });
-    screen.known("namespaces", &live.namespaces, |screen, all| namespaces(screen, all));
+    namespaces(screen, facts);
     sandbox(screen, facts);
-    screen.known("network", &live.network, |screen, interfaces| {
-        if live.uses_host_network() {
+    screen.known("network", &live.network, |screen, network| {
+        if facts.is_of_host(Kind::Net) {
             screen.row("network", [Plain("the host's own".to_owned())]);
         }
-        let shown = interfaces.all.iter().filter(|interface| interface.link.name != "lo");
-        screen.rows("network", shown.take(MOST).map(link));
-        let routes = interfaces.routes.iter().take(MOST).map(|(route, name)| {
-            let destination =
-                route.destination.map_or_else(|| "default".to_owned(), |(ip, prefix)| format!("{ip}/{prefix}"));
-            let via = route.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
-            let kind = if route.kind == "unicast" { String::new() } else { format!("{} ", route.kind) };
-            let device = if name.is_empty() { String::new() } else { format!(" dev {name}") };
-            vec![Plain(format!("{kind}{destination}{via}{device}"))]
-        });
-        screen.rows("routes", routes);
+        // Of a loopback that is up, nobody wants to know.
+        let shown: Vec<_> =
+            network.links.iter().filter(|(link, _)| !(inventory::is_loopback(link) && link.up)).collect();
+        screen.rows(
+            "network",
+            shown.iter().take(MOST).map(|(link, ends)| interface(link, ends)).chain(more(shown.len())),
+        );
+        let routes = network.routes.iter().map(|(route, name)| vec![Plain(self::route(route, name.as_deref()))]);
+        screen.rows("routes", routes.take(MOST).chain(more(network.routes.len())));
     });
     screen.known("dns", &live.dns, |screen, dns| {
         let parts = [("", &dns.servers), ("search ", &dns.search), ("options ", &dns.options)];
         let parts = parts.into_iter().filter(|(_, words)| !words.is_empty());
         let text = parts.map(|(head, words)| format!("{head}{}", list(words))).collect::<Vec<_>>().join("; ");
-        let none = dns.servers.is_empty();
-        screen.row("dns", [if none { Alarm(format!("no server {text}")) } else { Plain(text) }]);
+        screen.row("dns", [if dns.servers.is_empty() { Alarm(format!("no server {text}")) } else { Plain(text) }]);
     });
     ports(screen, facts, Some(live));
     screen.known("cgroup", &live.cgroup, |screen, (cgroup, usage)| {
@@ -178,30 +206,29 @@ fn alive(screen: &mut Screen, facts: &Facts, live: &Live) {
     });
     screen.known("rights", &live.rights, |screen, rights| {
         screen.row("rights", [Plain(format!("capabilities: {}", rights.words()))]);
-        let seccomp = match (rights.seccomp, rights.seccomp_recorded) {
-            ("off", _) => Alarm("seccomp off".to_owned()),
-            (mode, Some(false)) => Plain(format!("seccomp {mode} (of its own)")),
-            (mode, _) => Plain(format!("seccomp {mode}")),
+        let own = facts.history.as_ref().map(|history| !history.default_seccomp);
+        let seccomp = match (rights.seccomp, own) {
+            ("filter", Some(true)) => "a profile of its own",
+            ("filter", Some(false)) => "the engine's default",
+            (mode, _) => mode,
         };
-        let mut pieces = vec![seccomp];
-        let told = [
-            rights.no_new_privileges.map(|on| format!("no_new_privs {}", if on { "on" } else { "off" })),
-            rights.label.clone(),
-            rights.unread.clone(),
-        ];
-        pieces.extend(told.into_iter().flatten().map(|text| Plain(format!("- {text}"))));
-        screen.row("", pieces);
+        let no_new_privileges =
+            rights.no_new_privileges.map(|on| format!("no_new_privs: {}", if on { "on" } else { "off" }));
+        let told =
+            [Some(format!("seccomp: {seccomp}")), no_new_privileges, rights.label.clone(), rights.unread.clone()];
+        screen.row("", [Plain(told.into_iter().flatten().collect::<Vec<_>>().join("; "))]);
     });
     screen.known("root", &live.mounts, |screen, mounts| {
         if let Some(root) = &mounts.root {
             let access = if root.read_only { ", read-only" } else { "" };
-            let folder = facts.listed.root.as_ref().or(root.source.as_ref());
+            let folder = facts.item.listed.root.as_ref().or(root.source.as_ref());
             let folder = folder.map(|folder| format!(", {}", folder.display())).unwrap_or_default();
             screen.row("root", [Plain(format!("{}{access}{folder}", root.kind))]);
         }
         let shown = mounts.others.iter().take(MOST).map(|mount| {
             let access = if mount.read_only { " (read-only)" } else { "" };
-            vec![Plain(format!("{} is {}{access}", mount.target.display(), mount.from()))]
+            let from = mount.source.as_ref().map_or_else(|| mount.kind.clone(), |source| source.display().to_string());
+            vec![Plain(format!("{} is {from}{access}", mount.target.display()))]
         });
         screen.rows("mounts", shown.chain(more(mounts.others.len())));
     });
@@ -212,32 +239,35 @@ fn more(count: usize) -> Option<Vec<Piece>> {
     (count > MOST).then(|| vec![Plain(format!("and {} more", count - MOST))])
 }
 
-fn list(words: &[String]) -> String {
+fn list<T: AsRef<str>>(words: &[T]) -> String {
     let rest = words.len().saturating_sub(MOST);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    format!("{}{more}", words.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(" "))
+    format!("{}{more}", words.iter().take(MOST).map(AsRef::as_ref).collect::<Vec<_>>().join(" "))
 }
 
-fn namespaces(screen: &mut Screen, all: &[Joined]) {
-    let own =
-        all.iter().filter(|joined| !joined.of_host).map(|joined| format!("{} {}", joined.kind.name(), joined.inode.0));
-    let of_host: Vec<_> = all.iter().filter(|joined| joined.of_host).map(|joined| joined.kind.name()).collect();
-    let mut parts: Vec<_> = own.collect();
+fn namespaces(screen: &mut Screen, facts: &Facts) {
+    if facts.item.is_unseen() {
+        screen.row("namespaces", [Plain(NOT_OURS.to_owned())]);
+        return;
+    }
+    let (of_host, own): (Vec<_>, Vec<_>) = Kind::ALL.into_iter().partition(|kind| facts.is_of_host(*kind));
+    let numbered = |kind: &Kind| Some(format!("{} {}", kind.name(), facts.item.namespaces.get(*kind)?.0));
+    let mut parts: Vec<_> = own.iter().filter_map(numbered).collect();
     if !of_host.is_empty() {
-        parts.push(format!("the host's: {}", of_host.join(" ")));
+        parts.push(format!("the host's: {}", of_host.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" ")));
     }
     screen.row("namespaces", [Plain(parts.join("; "))]);
-    let mut shared: Vec<(&[String], Vec<&str>)> = Vec::new();
-    for joined in all.iter().filter(|joined| !joined.shared_with.is_empty()) {
-        match shared.iter_mut().find(|(with, _)| *with == joined.shared_with) {
-            Some((_, kinds)) => kinds.push(joined.kind.name()),
-            None => shared.push((&joined.shared_with, vec![joined.kind.name()])),
+    let mut shared: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+    for kind in own {
+        let with = facts.sharing(kind);
+        match shared.iter_mut().find(|(known, _)| *known == with) {
+            _ if with.is_empty() => {}
+            Some((_, kinds)) => kinds.push(kind.name()),
+            None => shared.push((with, vec![kind.name()])),
         }
     }
-    screen.rows(
-        "shared",
-        shared.iter().map(|(with, kinds)| vec![Plain(format!("{} with {}", kinds.join(" "), list(with)))]),
-    );
+    let row = |(with, kinds): &(Vec<&str>, Vec<&str>)| vec![Plain(format!("{} with {}", kinds.join(" "), list(with)))];
+    screen.rows("shared", shared.iter().map(row));
 }
 
 fn sandbox(screen: &mut Screen, facts: &Facts) {
@@ -253,8 +283,7 @@ fn sandbox(screen: &mut Screen, facts: &Facts) {
     screen.row("sandbox", pieces);
 }
 
-fn link(interface: &Interface) -> Vec<Piece> {
-    let link = &interface.link;
+fn interface(link: &Link, ends: &Interface) -> Vec<Piece> {
     let mut pieces = vec![Plain(link.name.clone())];
     // A link without a state of its own says UNKNOWN.
     pieces.push(match (link.up, link.operational) {
@@ -263,10 +292,10 @@ fn link(interface: &Interface) -> Vec<Piece> {
         (false, _) => Alarm("down".to_owned()),
     });
     let addresses: Vec<_> = link.addresses.iter().map(|address| format!("{}/{}", address.ip, address.prefix)).collect();
-    let mac = link.mac.map(|bytes| format!(" {}", mac(bytes))).unwrap_or_default();
+    let mac = link.mac.map(|mac| format!(" {}", inventory::hardware(mac))).unwrap_or_default();
     pieces.push(Plain(format!("{}{mac} mtu {}", list(&addresses), link.mtu)));
-    if let Some(end) = &interface.host_end {
-        let bridge = interface.bridge.as_ref().map(|bridge| format!(" on {bridge}")).unwrap_or_default();
+    if let Some(end) = &ends.host_end {
+        let bridge = ends.bridge.as_ref().map(|bridge| format!(" on {bridge}")).unwrap_or_default();
         pieces.push(Plain(format!("- host's {end}{bridge}")));
     }
     let dropped = link.dropped_in + link.dropped_out;
@@ -277,13 +306,17 @@ fn link(interface: &Interface) -> Vec<Piece> {
 }
 
 /// As ip(8) writes it.
-pub(super) fn mac(bytes: [u8; 6]) -> String {
-    bytes.map(|byte| format!("{byte:02x}")).join(":")
+fn route(route: &Route, interface: Option<&str>) -> String {
+    let kind = if route.kind == "unicast" { String::new() } else { format!("{} ", route.kind) };
+    let destination = route.destination.map(|(ip, prefix)| format!("{ip}/{prefix}"));
+    let told = [("via", route.gateway.map(|ip| ip.to_string())), ("dev", interface.map(str::to_owned))];
+    let told = told.into_iter().filter_map(|(word, text)| Some(format!(" {word} {}", text?))).collect::<String>();
+    format!("{kind}{}{told}", destination.as_deref().unwrap_or("default"))
 }
 
 fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
     let listeners = live.and_then(|live| live.listeners.as_ref().ok());
-    let rows = facts.listed.ports.iter().map(|port| {
+    let rows = facts.item.listed.ports.iter().map(|port| {
         let mut row = vec![Plain(format!(
             "{} to {}/{}",
             std::net::SocketAddr::new(port.host_ip, port.host_port),
@@ -293,8 +326,8 @@ fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
         row.extend(listeners.and_then(|all| network::is_dead(port, all)).map(|why| Alarm(format!("- {why}"))));
         row
     });
-    screen.rows("published", rows.take(MOST).chain(more(facts.listed.ports.len())));
-    let Some(live) = live.filter(|live| !live.uses_host_network()) else { return };
+    screen.rows("published", rows.take(MOST).chain(more(facts.item.listed.ports.len())));
+    let Some(live) = live.filter(|_| !facts.is_of_host(Kind::Net)) else { return };
     screen.known("listening", &live.listeners, |screen, listeners| {
         let own = listeners.iter().filter(|listener| !network::is_of_engine(listener));
         let all: Vec<_> = own.map(|listener| format!("{}/{}", listener.address, listener.protocol.name())).collect();

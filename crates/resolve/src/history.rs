@@ -1,0 +1,202 @@
+//! How the runs of a container went, and how its next one is to begin: by Docker's record on disk, else by what the engine
+//! says. Other runtimes than Docker and podman note nothing of the kind.
+
+use std::time::Instant;
+
+use bollard::models::ContainerInspectResponse;
+use serde::Deserialize;
+
+use crate::api::Engine;
+use crate::roots::Roots;
+use crate::search::executor;
+use crate::{Container, Runtime, Settings, file};
+
+/// How much of what a check of health said is kept, in characters.
+const SAID: usize = 200;
+
+/// How the runs of a container went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// How often the engine started it again by itself.
+    pub restarts: u64,
+    /// When it does so: `no`, `always`, `unless-stopped`, `on-failure:5`.
+    pub restart_policy: String,
+    /// The kernel killed a process of the last run for want of memory.
+    pub oom_killed: bool,
+    /// Why it could not be started; empty where it could.
+    pub error: String,
+    /// What the check of its health says, where it has one.
+    pub health: Option<Health>,
+    /// Whether its filter of system calls is the engine's own, by what was asked for: none of `--security-opt seccomp=…`.
+    pub default_seccomp: bool,
+}
+
+/// What the check of a container's health says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// `starting`, `healthy`, `unhealthy`.
+    pub status: String,
+    /// How often in a row it has failed.
+    pub failing: u64,
+    /// What the last check said, its beginning.
+    pub said: String,
+}
+
+/// `config.v2.json`. Everything may be missing, or null.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Recorded {
+    state: Option<RecordedState>,
+    restart_count: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RecordedState {
+    #[serde(rename = "OOMKilled")]
+    oom_killed: Option<bool>,
+    error: Option<String>,
+    health: Option<RecordedHealth>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RecordedHealth {
+    status: Option<String>,
+    failing_streak: Option<u64>,
+    log: Option<Vec<Check>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Check {
+    output: Option<String>,
+}
+
+/// `hostconfig.json`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HostConfig {
+    restart_policy: Option<RestartPolicy>,
+    security_opt: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RestartPolicy {
+    name: Option<String>,
+    maximum_retry_count: Option<i64>,
+}
+
+/// How the runs of a container went; `None` where nobody says.
+pub(crate) fn read(container: &Container, settings: &Settings) -> Option<History> {
+    match container.runtime {
+        Runtime::Docker => by_state(container, settings).or_else(|| by_engine(container, settings)),
+        Runtime::Podman => by_engine(container, settings),
+        _ => None,
+    }
+}
+
+/// Docker writes its records before it tells of a change.
+fn by_state(container: &Container, settings: &Settings) -> Option<History> {
+    let folders = Roots::of_settings(settings).docker_data;
+    let mut folders = folders.iter().map(|data| data.join("containers").join(&container.id));
+    let folder = folders.find(|folder| folder.is_dir())?;
+    let Recorded { state, restart_count } = file::json(&folder.join("config.v2.json"), file::LARGEST)?;
+    let host: HostConfig = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
+    let state = state.unwrap_or_default();
+    let policy = host.restart_policy.unwrap_or_default();
+    let health = state.health.map(|health| {
+        let said = health.log.unwrap_or_default().pop().and_then(|check| check.output);
+        Health::new(health.status.unwrap_or_default(), health.failing_streak, said)
+    });
+    Some(History {
+        restarts: restart_count.unwrap_or_default(),
+        restart_policy: self::policy(policy.name.as_deref(), policy.maximum_retry_count),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        error: state.error.unwrap_or_default(),
+        health: health.flatten(),
+        default_seccomp: is_default(host.security_opt),
+    })
+}
+
+/// An engine that did not answer for the container itself is not asked again.
+fn by_engine(container: &Container, settings: &Settings) -> Option<History> {
+    if container.folder().is_some() {
+        return None;
+    }
+    let endpoints = match container.runtime {
+        Runtime::Podman => settings.podman().ok()?,
+        _ => settings.endpoint().into_iter().collect(),
+    };
+    let now = Instant::now();
+    let deadline = now.checked_add(settings.timeout).unwrap_or(now);
+    let executor = executor().ok()?;
+    let answer = endpoints.into_iter().find_map(|endpoint| {
+        let engine = Engine::open(container.runtime, endpoint, settings.timeout, deadline).ok()?;
+        executor.block_on(engine.answer(&container.id))
+    });
+    Some(of_answer(answer?))
+}
+
+fn of_answer(answer: ContainerInspectResponse) -> History {
+    let state = answer.state.unwrap_or_default();
+    let host = answer.host_config.unwrap_or_default();
+    let policy = host.restart_policy.unwrap_or_default();
+    let count = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+    let health = state.health.and_then(|health| {
+        let said = health.log.unwrap_or_default().pop().and_then(|check| check.output);
+        let status = health.status.map(|status| status.to_string()).unwrap_or_default();
+        Health::new(status, count(health.failing_streak), said)
+    });
+    History {
+        restarts: count(answer.restart_count).unwrap_or_default(),
+        restart_policy: self::policy(policy.name.as_ref().map(AsRef::as_ref), policy.maximum_retry_count),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        error: state.error.unwrap_or_default(),
+        health,
+        default_seccomp: is_default(host.security_opt),
+    }
+}
+
+fn policy(name: Option<&str>, retries: Option<i64>) -> String {
+    let name = name.filter(|name| !name.is_empty()).unwrap_or("no");
+    match retries {
+        Some(retries @ 1..) => format!("{name}:{retries}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn is_default(options: Option<Vec<String>>) -> bool {
+    !options.unwrap_or_default().iter().any(|option| option.starts_with("seccomp"))
+}
+
+impl Health {
+    /// `None` where the container has no check, which engines write as a status as well.
+    fn new(status: String, failing: Option<u64>, said: Option<String>) -> Option<Self> {
+        let said = said.unwrap_or_default().trim().chars().take(SAID).collect();
+        let checks = !status.is_empty() && status != "none";
+        checks.then(|| Self { status, failing: failing.unwrap_or_default(), said })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_written_as_docker_takes_it() {
+        assert_eq!(policy(None, None), "no");
+        assert_eq!(policy(Some(""), Some(0)), "no");
+        assert_eq!(policy(Some("always"), Some(0)), "always");
+        assert_eq!(policy(Some("on-failure"), Some(3)), "on-failure:3");
+    }
+
+    #[test]
+    fn a_container_without_a_check_has_no_health() {
+        assert_eq!(Health::new("none".to_owned(), Some(0), None), None);
+        assert_eq!(Health::new(String::new(), None, None), None);
+        let health = Health::new("unhealthy".to_owned(), Some(4), Some(" no\n".to_owned())).unwrap();
+        assert_eq!(health, Health { status: "unhealthy".to_owned(), failing: 4, said: "no".to_owned() });
+    }
+}
