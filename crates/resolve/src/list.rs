@@ -249,7 +249,7 @@ async fn with_processes(engine: &Engine, listed: Vec<Listed>, roots: &Roots) -> 
 }
 
 /// Machines that are registered nowhere.
-fn add_unregistered(all: &mut Vec<Listed>, from: usize) {
+pub(crate) fn add_unregistered(all: &mut Vec<Listed>, from: usize) {
     if !nspawn::may_run() {
         return;
     }

@@ -7,6 +7,7 @@ mod folder;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
+use crate::list;
 use crate::listed::Listed;
 use crate::roots::Roots;
 use crate::runtime::{self, Runtime, cgroup, nspawn, process};
@@ -137,7 +138,13 @@ impl Records {
 
     /// Every container, running or not. Read once.
     pub fn everything(&self) -> &[Listed] {
-        self.everything.get_or_init(|| self.all(&Wanted::All).collect())
+        self.everything.get_or_init(|| {
+            let mut all: Vec<_> = self.all(&Wanted::All).collect();
+            let is_machine = |found: &Listed| found.container.runtime == Runtime::Nspawn;
+            let machines = all.iter().position(is_machine).unwrap_or(all.len());
+            list::add_unregistered(&mut all, machines);
+            all
+        })
     }
 
     fn all(&self, wanted: &Wanted<'_>) -> impl Iterator<Item = Listed> {

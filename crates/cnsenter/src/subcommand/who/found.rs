@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use resolve::{Container, Reference, Runtime};
+use resolve::{Container, Listed, Reference, Runtime};
 use serde_json::{Value, json};
 use survey::{Inode, Process};
 
@@ -23,7 +23,7 @@ pub(super) struct Found {
 #[derive(Clone, Debug)]
 pub(super) enum Owner {
     /// A container's.
-    Container(Box<Container>),
+    Container(Box<Listed>),
     /// That of a container of which its full ID is all that is known.
     Unrecorded(Runtime, String),
     /// That of a process of the host.
@@ -34,16 +34,16 @@ pub(super) enum Owner {
     Host,
 }
 
-impl From<Container> for Owner {
-    fn from(container: Container) -> Self {
-        Self::Container(Box::new(container))
+impl From<Listed> for Owner {
+    fn from(found: Listed) -> Self {
+        Self::Container(Box::new(found))
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Container(container) => write!(f, "{}", reference(container)),
+            Self::Container(found) => write!(f, "{}", reference(&found.container)),
             Self::Unrecorded(runtime, id) => write!(f, "{}", Reference::of(*runtime, id.as_str())),
             Self::Process(process) => write!(f, "host process {} (pid {})", process.name, process.pid),
             Self::Network { file, .. } => write!(f, "--net={}", file.display()),
@@ -54,11 +54,11 @@ impl fmt::Display for Owner {
 
 impl Found {
     pub(super) fn json(&self, host: &Host<'_>) -> Value {
-        let mut found = json!({
+        let mut answer = json!({
             "kind": self.kind, "how": self.how, "container": null, "process": null, "network": null, "host": false,
         });
         let (field, value) = match &self.owner {
-            Owner::Container(container) => ("container", host.json(container)),
+            Owner::Container(found) => ("container", host.json(found)),
             Owner::Unrecorded(runtime, id) => ("container", json!({ "runtime": runtime.scheme(), "id": id })),
             Owner::Process(process) => {
                 let cgroup = super::process::cgroup(process.pid);
@@ -68,8 +68,8 @@ impl Found {
             Owner::Network { inode, file } => ("network", json!({ "inode": inode.0, "file": file })),
             Owner::Host => ("host", json!(true)),
         };
-        found[field] = value;
-        found
+        answer[field] = value;
+        answer
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, OnceCell};
 
-use resolve::{Container, Evidence, Owner as Recorded, Records, Reference, Settings};
-use serde_json::{Value, json};
+use resolve::{Evidence, Listed, Owner as Recorded, Records, Reference, Settings};
+use serde_json::Value;
 use survey::{Inode, Kind, Namespaces};
 
-use super::found::{self, Owner};
+use super::super::inventory::{self, Inventory};
+use super::found::Owner;
 
 /// This host.
 pub(super) struct Host<'a> {
@@ -25,7 +26,11 @@ impl<'a> Host<'a> {
 
     /// Its own namespace of a kind.
     pub(super) fn inode(&self, kind: Kind) -> Option<Inode> {
-        self.namespaces.get_or_init(Namespaces::of_host).get(kind)
+        self.namespaces().get(kind)
+    }
+
+    fn namespaces(&self) -> &Namespaces {
+        self.namespaces.get_or_init(Namespaces::of_host)
     }
 
     /// The containers that each of these processes is in; of those in one container's cgroup one alone.
@@ -38,7 +43,7 @@ impl<'a> Host<'a> {
     /// A container, with what its engine says of it where nothing is on record.
     pub(super) fn known(&self, owner: Recorded) -> Owner {
         match owner {
-            Recorded::Recorded(container) => Owner::Container(container),
+            Recorded::Recorded(found) => Owner::Container(found),
             Recorded::Unrecorded { runtime, id } => {
                 let asked = self.ask(&Reference::of(runtime, id.as_str()));
                 asked.map_or_else(|| Owner::Unrecorded(runtime, id), Owner::from)
@@ -47,12 +52,12 @@ impl<'a> Host<'a> {
     }
 
     /// The container of that name, by its engine.
-    pub(super) fn ask(&self, reference: &Reference) -> Option<Container> {
+    pub(super) fn ask(&self, reference: &Reference) -> Option<Listed> {
         if self.is_silent.get() {
             return None;
         }
         match resolve::resolve(reference, self.settings) {
-            Ok(container) => Some(container),
+            Ok(container) => Some(resolve::describe(container, self.settings)),
             Err(error) => {
                 self.is_silent.set(matches!(error, resolve::Error::Engine { .. }));
                 None
@@ -60,14 +65,11 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// All that lists show of a container.
-    pub(super) fn json(&self, container: &Container) -> Value {
-        let listed = resolve::describe(container.clone(), self.settings);
-        json!({
-            "runtime": container.runtime.scheme(),
-            "id": listed.container.id,
-            "name": listed.container.name,
-            "reference": found::reference(container).to_string(),
-        })
+    /// A container as lists show it.
+    pub(super) fn json(&self, found: &Listed) -> Value {
+        let host = self.namespaces().clone();
+        let mut inventory = Inventory { items: vec![inventory::item(found.clone())], unasked: Vec::new(), host };
+        inventory.look_into_networks();
+        inventory.items.first().map_or(Value::Null, |item| inventory::json(item, &inventory))
     }
 }

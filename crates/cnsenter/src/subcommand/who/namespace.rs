@@ -59,8 +59,7 @@ fn of_host(kind: Kind, inode: Inode, host: &Host<'_>) -> Vec<Found> {
     let name = kind.name();
     let found = |owner, how| Found { owner, how, kind: "namespace" };
     let shares = |pid: i32| Namespaces::of_process(pid).is_ok_and(|its| its.get(kind) == Some(inode));
-    let containers = host.records.everything().iter().filter(|container| container.pid.is_some_and(shares));
-    let containers =
-        containers.map(|container| found(container.clone().into(), format!("has the host's {name} namespace")));
+    let containers = host.records.everything().iter().filter(|found| found.container.pid.is_some_and(shares));
+    let containers = containers.map(|of| found(of.clone().into(), format!("has the host's {name} namespace")));
     std::iter::once(found(Owner::Host, format!("its own {name} namespace"))).chain(containers).collect()
 }

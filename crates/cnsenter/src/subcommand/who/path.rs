@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use resolve::{Container, Owner as Recorded};
+use resolve::{Listed, Owner as Recorded};
 use survey::Inode;
 
 use super::found::{Found, Owner};
@@ -32,9 +32,8 @@ pub(super) fn of_layer(id: &str, host: &Host<'_>) -> Vec<Found> {
     layers(host.records.of_layer(id))
 }
 
-fn layers(of: Vec<Container>) -> Vec<Found> {
-    let found =
-        |container: Container| Found { owner: container.into(), how: "its own layer".to_owned(), kind: "layer" };
+fn layers(of: Vec<Listed>) -> Vec<Found> {
+    let found = |of: Listed| Found { owner: of.into(), how: "its own layer".to_owned(), kind: "layer" };
     of.into_iter().map(found).collect()
 }
 
