@@ -1,12 +1,19 @@
-//! `inspect` on real engines, beside what docker, lsns, ip and `/proc` say of the same container.
+//! `inspect` on real engines, beside what docker, lsns, ip and `/proc` say of the same container. Here: who it runs as, what
+//! it may do, what it has mounted, how it is entered; the rest by subject under `inspect/`.
+
+mod hostile;
+mod limits;
+mod network;
+mod runtimes;
+mod screen;
 
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testbed::{Container, image, ns, output};
+use testbed::{Container, image, output};
 
-use crate::run::{quiet, run, stdout};
+use crate::run::{on_default_engine, quiet, run, stdout};
 
 /// What `--json` shows of a container.
 fn inspect(name: &str) -> Result<Value> {
@@ -109,19 +116,22 @@ fn the_lines_that_it_shows_enter_the_container() -> Result<()> {
     let all = "for kind in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$kind; done; id -u";
     for options in [&[][..], &["--user", "33"], &["--network", "host", "--pid", "host"]] {
         let web = sleeper(options)?;
-        let lines = &inspect(web.name())?["enter"];
         let there = web.exec(&[], &["sh", "-c", all])?;
-        for line in [format!("{} sh", lines["cnsenter"].as_str().unwrap()), lines["nsenter"].as_str().unwrap().into()] {
-            let folder = std::path::Path::new(crate::cnsenter().get_program()).parent().unwrap().to_owned();
-            let path = format!("{}:{}", folder.display(), std::env::var("PATH")?);
-            let line = format!("{line} -c '{all}'");
-            let found = output::stdout(Command::new("sh").args(["-c", &line]).env("PATH", path))?;
-            assert_eq!(found, there, "{line}");
-        }
-        let pid = web.pid()?;
-        assert_eq!(there.lines().nth(3), Some(ns::link("net", ns::inode(pid, "net")?).as_str()));
+        assert_eq!(entered(&inspect(web.name())?, all)?, [there.clone(), there]);
     }
     Ok(())
+}
+
+/// What a script prints where the two lines lead to.
+fn entered(shown: &Value, script: &str) -> Result<[String; 2]> {
+    let folder = std::path::Path::new(crate::cnsenter().get_program()).parent().unwrap().to_owned();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH")?);
+    let run = |line: String| {
+        let mut command = on_default_engine(Command::new("sh"));
+        output::stdout(command.args(["-c", &format!("{line} -c '{script}'")]).env("PATH", &path))
+    };
+    let line = |name: &str| shown["enter"][name].as_str().with_context(|| format!("no line of {name}"));
+    Ok([run(format!("{} sh", line("cnsenter")?))?, run(line("nsenter")?.to_owned())?])
 }
 
 #[test]

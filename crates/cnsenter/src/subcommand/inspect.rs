@@ -44,7 +44,7 @@ pub(super) fn run(matches: &ArgMatches, words: &[OsString]) -> Result<u8, Failur
     let mut documents = Vec::new();
     let mut shown = 0;
     for reference in matches.get_many::<Reference>("target").into_iter().flatten() {
-        match look(reference, &engines) {
+        match crate::without_sigpipe(|| look(reference, &engines)) {
             Ok(facts) if as_json => documents.push(document::of(&facts)),
             Ok(facts) => {
                 let separator = if shown > 0 { "\n" } else { "" };
@@ -66,7 +66,7 @@ pub(super) fn run(matches: &ArgMatches, words: &[OsString]) -> Result<u8, Failur
 
 fn look(reference: &Reference, engines: &Engines) -> Result<Facts, Failure> {
     let settings = settings(engines.clone());
-    let container = crate::without_sigpipe(|| resolve::resolve(reference, &settings))?;
+    let container = resolve::resolve(reference, &settings)?;
     let notices = [crate::plan::by_state(&container), crate::plan::by_host_name(&container)];
     notices.iter().flatten().for_each(|notice| exit::notice(notice));
     facts::gather(container, &settings, engines::words(engines))

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use resolve::{History, Sandbox};
+use resolve::{History, Published, Sandbox};
 use serde_json::{Map, Value, json};
 use survey::{Cgroup, Kind, Link, Listener, Route, Usage};
 
 use super::super::inventory::{self, Interface};
 use super::facts::{Facts, Known, Live};
 use super::mounts::Mount;
+use super::network;
 use super::rights::{Rights, names};
 
 /// A JSON object in the making.
@@ -54,8 +55,8 @@ pub(super) fn of(facts: &Facts) -> Value {
 }
 
 /// What takes a process.
-const GROUPS: [&str; 10] =
-    ["process", "user", "interfaces", "routes", "dns", "listeners", "cgroup", "security", "root", "mounts"];
+const GROUPS: [&str; 11] =
+    ["process", "user", "interfaces", "routes", "dns", "listeners", "unserved", "cgroup", "security", "root", "mounts"];
 
 fn groups(document: &mut Document, facts: &Facts, live: &Live) {
     document.known("process", &live.process, |process| {
@@ -75,6 +76,7 @@ fn groups(document: &mut Document, facts: &Facts, live: &Live) {
         |dns| json!({"servers": dns.servers, "search": dns.search, "options": dns.options}),
     );
     document.known("listeners", &live.listeners, |listeners| all(listeners, listener));
+    document.known("unserved", &live.listeners, |listeners| unserved(&facts.item.listed.ports, listeners));
     document.known("cgroup", &live.cgroup, cgroup);
     document.known("security", &live.rights, |rights| security(rights, facts.history.as_ref()));
     document.known("root", &live.mounts, |mounts| {
@@ -127,6 +129,13 @@ fn route((route, interface): &(Route, Option<String>)) -> Value {
 fn listener(listener: &Listener) -> Value {
     let address = listener.address;
     json!({"protocol": listener.protocol.name(), "address": address.ip(), "port": address.port()})
+}
+
+fn unserved(ports: &[Published], listeners: &[Listener]) -> Value {
+    let dead = network::by_target(ports).into_iter().filter_map(|(port, _)| {
+        Some(json!({"port": port.port, "protocol": port.protocol, "why": network::is_dead(port, listeners)?}))
+    });
+    dead.collect()
 }
 
 fn cgroup((cgroup, usage): &(Cgroup, Usage)) -> Value {

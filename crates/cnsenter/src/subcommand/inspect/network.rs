@@ -1,7 +1,7 @@
 //! A container's network from both of its ends, and what it asks for names. Which of the two ends belong together is said
 //! by rtnetlink(7); what the kernel says is read in `survey`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use enter::Observed;
@@ -78,6 +78,21 @@ impl Dns {
     }
 }
 
+/// The container's ports that are published, each once, and the host's ends that lead there.
+pub(super) fn by_target(ports: &[Published]) -> Vec<(&Published, Vec<String>)> {
+    let mut all: Vec<(&Published, Vec<String>)> = Vec::new();
+    for published in ports {
+        let end = SocketAddr::new(published.host_ip, published.host_port).to_string();
+        let same =
+            |(known, _): &&mut (&Published, _)| known.port == published.port && known.protocol == published.protocol;
+        match all.iter_mut().find(same) {
+            Some((_, ends)) => ends.push(end),
+            None => all.push((published, vec![end])),
+        }
+    }
+    all
+}
+
 /// Why nobody answers at a published port; nothing where somebody does, or nobody can tell.
 pub(super) fn is_dead(published: &Published, listeners: &[Listener]) -> Option<&'static str> {
     let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|known| known.name() == published.protocol)?;
@@ -87,7 +102,7 @@ pub(super) fn is_dead(published: &Published, listeners: &[Listener]) -> Option<&
         return Some("nobody listens inside");
     }
     // What comes from the host comes by the container's own address.
-    ours.all(|it| is_loopback(it.address.ip())).then_some("listened on inside at the loopback only")
+    ours.all(|it| is_loopback(it.address.ip())).then_some("inside it is listened on at the loopback only")
 }
 
 fn is_loopback(address: IpAddr) -> bool {

@@ -316,17 +316,19 @@ fn route(route: &Route, interface: Option<&str>) -> String {
 
 fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
     let listeners = live.and_then(|live| live.listeners.as_ref().ok());
-    let rows = facts.item.listed.ports.iter().map(|port| {
-        let mut row = vec![Plain(format!(
-            "{} to {}/{}",
-            std::net::SocketAddr::new(port.host_ip, port.host_port),
-            port.port,
-            port.protocol
-        ))];
-        row.extend(listeners.and_then(|all| network::is_dead(port, all)).map(|why| Alarm(format!("- {why}"))));
-        row
-    });
-    screen.rows("published", rows.take(MOST).chain(more(facts.item.listed.ports.len())));
+    let all = network::by_target(&facts.item.listed.ports);
+    let mut rows: Vec<_> = all
+        .into_iter()
+        .map(|(port, ends)| {
+            let dead = listeners.and_then(|all| network::is_dead(port, all)).map(|why| Alarm(format!("- {why}")));
+            let shown = Plain(format!("{} -> {}/{}", ends.join(" "), port.port, port.protocol));
+            [shown].into_iter().chain(dead).collect::<Vec<_>>()
+        })
+        .collect();
+    // Those that are dead come first: the others may be left out.
+    rows.sort_by_key(|row| std::cmp::Reverse(row.len()));
+    let count = rows.len();
+    screen.rows("published", rows.into_iter().take(MOST).chain(more(count)));
     let Some(live) = live.filter(|_| !facts.is_of_host(Kind::Net)) else { return };
     screen.known("listening", &live.listeners, |screen, listeners| {
         let own = listeners.iter().filter(|listener| !network::is_of_engine(listener));

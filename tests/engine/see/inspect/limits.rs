@@ -1,0 +1,148 @@
+//! What a container uses, what it may use, and how its runs went: beside docker's record, docker stats and the kernel.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testbed::{Container, engine, image, wait};
+
+use super::{docker, inspect, sleeper};
+use crate::run::quiet;
+
+/// Far longer than any of this takes.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Takes memory until it is killed.
+const EATER: [&str; 2] = ["tail", "/dev/zero"];
+const SMALL: [&str; 4] = ["--memory", "16m", "--memory-swap", "16m"];
+
+/// A size as docker stats prints it, in bytes.
+fn bytes(text: &str) -> Result<f64> {
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).context("no unit")?;
+    let unit = match &text[at..] {
+        "B" => 0,
+        "KiB" => 1,
+        "MiB" => 2,
+        _ => 3,
+    };
+    Ok(text[..at].parse::<f64>()? * 1024_f64.powi(unit))
+}
+
+#[test]
+fn limits_and_use_are_dockers() -> Result<()> {
+    for options in [&[][..], &["--memory", "64m", "--pids-limit", "50", "--cpus", "0.5"]] {
+        let web = Container::run(image::busybox()?, options, &["sh", "-c", "sleep 1000 & sleep 1000"])?;
+        wait::until(LIMIT, "both", || {
+            (web.exec(&[], &["pidof", "sleep"]).ok()?.split(' ').count() == 2).then_some(())
+        })?;
+        let (cgroup, told) = (&inspect(web.name())?["cgroup"], docker(&web)?);
+        let host = &told["HostConfig"];
+        let limit = |of: &Value| if of.as_i64().unwrap_or_default() > 0 { of.clone() } else { Value::Null };
+        assert_eq!(cgroup["memory_limit"], limit(&host["Memory"]));
+        assert_eq!(cgroup["pids_limit"], limit(&host["PidsLimit"]));
+        let cpus = host["NanoCpus"].as_f64().filter(|cpus| *cpus > 0.0).map(|cpus| cpus / 1e9);
+        assert_eq!(cgroup["cpu_limit"], json!(cpus));
+        assert_eq!(cgroup["oom_kills"], 0);
+        let format = "{{.MemUsage}} {{.PIDs}}";
+        let stats = engine::docker(&["stats", "--no-stream", "--format", format, web.id()])?;
+        let used = bytes(stats.split(' ').next().unwrap_or_default())?;
+        let found = cgroup["working_set"].as_f64().context("no working set")?;
+        assert!((used - found).abs() < 1_000_000.0, "{stats}: {found}");
+        assert_eq!(cgroup["pids"].to_string(), stats.rsplit(' ').next().unwrap_or_default());
+        let path = cgroup["path"].as_str().context("no path")?;
+        assert!(path.ends_with(web.id()) || path.ends_with(&format!("docker-{}.scope", web.id())), "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_the_kernel_killed_inside_is_counted() -> Result<()> {
+    let script = format!("{}; sleep 1000", EATER.join(" "));
+    let web = Container::run(image::busybox()?, &SMALL, &["sh", "-c", &script])?;
+    let kills = || inspect(web.name()).ok()?["cgroup"]["oom_kills"].as_u64().filter(|kills| *kills > 0);
+    assert_eq!(wait::until(LIMIT, "the kernel to kill", kills)?, 1);
+    let text = quiet(["inspect", web.name()])?;
+    assert!(text.contains(" - 1 killed for want of memory\n"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn why_it_ended_is_said() -> Result<()> {
+    let web = Container::run(image::busybox()?, &SMALL, &EATER)?;
+    web.docker(&["wait"])?;
+    let shown = inspect(web.name())?;
+    assert_eq!((&shown["state"], &shown["exit_code"]), (&json!("exited"), &json!(137)));
+    assert_eq!(shown["history"]["oom_killed"], docker(&web)?["State"]["OOMKilled"]);
+    assert_eq!(shown["history"]["oom_killed"], true);
+    for group in ["process", "user", "interfaces", "dns", "cgroup", "security", "root", "mounts", "sandbox"] {
+        assert_eq!(shown[group], Value::Null, "{group}");
+    }
+    assert_eq!(shown["enter"]["nsenter"], Value::Null);
+    let text = quiet(["inspect", web.name()])?;
+    let state = format!("\nstate      container {} is not running: it exited with status 137, ", web.name());
+    assert!(text.contains(&state) && text.contains(" (SIGKILL)\n"), "{text}");
+    assert!(text.contains("the kernel killed it for want of memory\n"), "{text}");
+    assert!(text.ends_with(&format!("\nenter      cnsenter --wait docker://{}", web.short_id())), "{text}");
+    Ok(())
+}
+
+#[test]
+fn restarts_and_their_policy_are_dockers() -> Result<()> {
+    let web = Container::run(image::busybox()?, &["--restart", "on-failure:3"], &["sh", "-c", "exit 7"])?;
+    let ended = || {
+        let told = docker(&web).ok()?;
+        (told["RestartCount"] == 3 && told["State"]["Status"] == "exited").then_some(())
+    };
+    wait::until(LIMIT, "three restarts", ended)?;
+    let history = &inspect(web.name())?["history"];
+    assert_eq!((&history["restarts"], &history["restart_policy"]), (&json!(3), &json!("on-failure:3")));
+    let text = quiet(["inspect", web.name()])?;
+    assert!(text.contains("\nrestarts   3 times - policy on-failure:3\n"), "{text}");
+    let other = sleeper(&["--restart", "unless-stopped"])?;
+    assert_eq!(inspect(other.name())?["history"]["restart_policy"], "unless-stopped");
+    Ok(())
+}
+
+#[test]
+fn what_could_not_be_started_says_why() -> Result<()> {
+    let web = Container::create(image::busybox()?, &[], &["/no/such/program"])?;
+    assert!(web.docker(&["start"]).is_err());
+    let (shown, told) = (inspect(web.name())?, docker(&web)?);
+    assert!(shown["history"]["error"].as_str().is_some_and(|error| error.contains("/no/such/program")), "{shown:#}");
+    assert_eq!(shown["history"]["error"], told["State"]["Error"]);
+    Ok(())
+}
+
+#[test]
+fn a_check_that_fails_is_shown_with_what_it_said() -> Result<()> {
+    let check = ["--health-cmd", "echo it is on fire; exit 1", "--health-interval", "100ms", "--health-retries", "1"];
+    let web = sleeper(&check)?;
+    let unhealthy = || {
+        let shown = inspect(web.name()).ok()?;
+        (shown["history"]["health"]["status"] == "unhealthy").then_some(shown)
+    };
+    let shown = wait::until(LIMIT, "a failed check", unhealthy)?;
+    assert_eq!(shown["history"]["health"]["said"], "it is on fire");
+    assert!(quiet(["inspect", web.name()])?.contains("\nhealth     unhealthy, "));
+    Ok(())
+}
+
+#[test]
+fn the_seccomp_profile_is_told_apart() -> Result<()> {
+    let folder = testbed::Scratch::new()?;
+    let profile = folder.path().join("profile.json");
+    std::fs::write(
+        &profile,
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["acct"],"action":"SCMP_ACT_ERRNO"}]}"#,
+    )?;
+    let own = format!("seccomp={}", profile.display());
+    for (option, said) in [
+        ("label=disable", "the engine's default"),
+        ("seccomp=unconfined", "off"),
+        (own.as_str(), "a profile of its own"),
+    ] {
+        let web = sleeper(&["--security-opt", option])?;
+        let text = quiet(["inspect", web.name()])?;
+        assert!(text.contains(&format!(" seccomp: {said}; no_new_privs: off")), "{option}: {text}");
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! Namespaces, interfaces, addresses, routes, DNS and ports: beside lsns, ip, docker and the container's own files.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testbed::{Container, Network, image, ns, pid, wait};
+
+use super::{docker, inspect, sleeper};
+use crate::run::{quiet, stdout};
+
+/// What ip(8) prints as JSON.
+fn ip(words: &[&str]) -> Result<Vec<Value>> {
+    Ok(serde_json::from_str(&stdout("ip", words)?)?)
+}
+
+fn ip_inside(pid: u32, words: &[&str]) -> Result<Vec<Value>> {
+    let pid = pid.to_string();
+    let words = [&["-t", &pid, "-n", "ip"][..], words].concat();
+    let text = stdout("nsenter", &words)?;
+    Ok(if text.is_empty() { Vec::new() } else { serde_json::from_str(&text)? })
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Demands that interfaces, their other ends and routes are those that ip tells.
+fn assert_as_ip_has_it(shown: &Value, pid: u32) -> Result<()> {
+    let links = ip_inside(pid, &["-d", "-j", "addr"])?;
+    let host = ip(&["-d", "-j", "link"])?;
+    let interfaces = array(&shown["interfaces"]);
+    assert_eq!(interfaces.len(), links.len(), "{shown:#}");
+    for link in &links {
+        let found =
+            interfaces.iter().find(|found| found["index"] == link["ifindex"]).context("an interface is missing")?;
+        let addresses = |of: &str| array(&link["addr_info"]).iter().map(|it| it[of].clone()).collect::<Vec<_>>();
+        assert_eq!(found["name"], link["ifname"]);
+        assert_eq!((&found["mtu"], &found["mac"]), (&link["mtu"], &link["address"]));
+        assert_eq!(found["operational"], link["operstate"]);
+        assert_eq!(found["up"], json!(array(&link["flags"]).contains(&json!("UP"))));
+        assert_eq!(found["addresses"], json!(addresses("local")));
+        assert_eq!(found["prefixes"], json!(addresses("prefixlen")));
+        assert_eq!(found["kind"], link["linkinfo"]["info_kind"]);
+        let peer = link["link_index"].as_u64().filter(|_| !link["link_netnsid"].is_null());
+        let end = peer.and_then(|peer| host.iter().find(|end| end["ifindex"] == peer));
+        assert_eq!(found["host_end"], end.map_or(Value::Null, |end| end["ifname"].clone()));
+        assert_eq!(found["bridge"], end.map_or(Value::Null, |end| end["master"].clone()));
+    }
+    let mut wanted = ip_inside(pid, &["-j", "-4", "route"])?;
+    wanted.extend(ip_inside(pid, &["-j", "-6", "route"])?.into_iter().filter(|route| route["type"] != "multicast"));
+    let routes = array(&shown["routes"]);
+    for route in &wanted {
+        let found = routes.iter().any(|found| {
+            let destination = found["destination"].as_str().unwrap_or("default");
+            // ip leaves out what a whole address has.
+            let destination = destination.trim_end_matches("/32").trim_end_matches("/128");
+            destination == route["dst"] && found["gateway"] == route["gateway"] && found["interface"] == route["dev"]
+        });
+        assert!(found, "no {route} in {routes:#?}");
+    }
+    assert_eq!(routes.len(), wanted.len(), "{routes:#?}\n{wanted:#?}");
+    Ok(())
+}
+
+/// Demands that its namespaces are those that lsns tells.
+fn assert_as_lsns_has_it(shown: &Value, pid: u32) -> Result<()> {
+    let text = stdout("lsns", &["-J", "-o", "TYPE,NS", "-p", &pid.to_string()])?;
+    let told: Value = serde_json::from_str(&text)?;
+    let told: BTreeMap<_, _> =
+        array(&told["namespaces"]).iter().map(|it| (it["type"].as_str().unwrap(), &it["ns"])).collect();
+    assert!(told.len() >= 7, "{told:?}");
+    for (kind, inode) in &told {
+        assert_eq!(shown["namespaces"][kind], **inode, "{kind}");
+        let of_host = ns::own(kind)? == inode.as_u64().unwrap();
+        assert_eq!(array(&shown["host_namespaces"]).contains(&json!(kind)), of_host, "{kind}");
+    }
+    Ok(())
+}
+
+#[test]
+fn each_network_is_as_ip_lsns_and_docker_tell_it() -> Result<()> {
+    let network = Network::create(&["--subnet", "10.231.7.0/24"])?;
+    let first = sleeper(&[])?;
+    let of_first = format!("container:{}", first.name());
+    for options in [
+        &[][..],
+        &["--network", network.name(), "--ip", "10.231.7.9"],
+        &["--network", &of_first],
+        &["--network", "none"],
+    ] {
+        let web = sleeper(options)?;
+        let (shown, told, pid) = (inspect(web.name())?, docker(&web)?, web.pid()?);
+        assert_eq!(shown["pid"], pid);
+        assert_as_ip_has_it(&shown, pid).with_context(|| format!("{options:?}"))?;
+        assert_as_lsns_has_it(&shown, pid)?;
+        let key = &told["NetworkSettings"]["SandboxKey"];
+        match key.as_str().filter(|key| !key.is_empty()) {
+            Some(key) => assert_eq!((&shown["sandbox"]["file"], &shown["sandbox"]["of"]), (&json!(key), &Value::Null)),
+            None => assert_eq!(shown["sandbox"]["of"], first.name()),
+        }
+        let inode = ns::inode_of_file(shown["sandbox"]["visible"].as_str().context("no file")?)?;
+        assert_eq!(shown["namespaces"]["net"], inode);
+        for end in told["NetworkSettings"]["Networks"].as_object().context("no networks")?.values() {
+            let (address, mac) = (&end["IPAddress"], &end["MacAddress"]);
+            let has = |found: &Value| array(&found["addresses"]).contains(address) && found["mac"] == *mac;
+            assert!(address == "" || array(&shown["interfaces"]).iter().any(has), "{end} in {shown:#}");
+        }
+        let dns: Vec<_> = web.exec(&[], &["cat", "/etc/resolv.conf"])?.lines().map(str::to_owned).collect();
+        for (word, field) in [("nameserver", "servers"), ("search", "search"), ("options", "options")] {
+            let lines = dns.iter().filter_map(|line| line.strip_prefix(word));
+            let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+            assert_eq!(shown["dns"][field], json!(words), "{dns:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_the_hosts_is_said_to_be() -> Result<()> {
+    let web = sleeper(&["--network", "host", "--pid", "host", "--ipc", "host", "--uts", "host"])?;
+    let shown = inspect(web.name())?;
+    assert_as_lsns_has_it(&shown, web.pid()?)?;
+    assert_eq!((&shown["interfaces"], &shown["routes"]), (&json!([]), &json!([])));
+    assert_eq!(shown["sandbox"]["file"], docker(&web)?["NetworkSettings"]["SandboxKey"]);
+    let text = quiet(["inspect", web.name()])?;
+    assert!(text.contains("\nnetwork    the host's own\n"), "{text}");
+    assert!(!text.contains("\nlistening "), "{text}");
+    Ok(())
+}
+
+#[test]
+fn who_shares_a_namespace_is_named() -> Result<()> {
+    let first = sleeper(&[])?;
+    let (net, pid) = (format!("container:{}", first.name()), format!("container:{}", first.name()));
+    let second = sleeper(&["--network", &net, "--pid", &pid])?;
+    for (one, other) in [(&first, &second), (&second, &first)] {
+        let shared = &inspect(one.name())?["shared"];
+        for kind in ns::KINDS {
+            let is_shared = matches!(kind, "net" | "pid");
+            let wanted = if is_shared { json!([other.name()]) } else { json!([]) };
+            assert_eq!(shared[kind], wanted, "{kind}");
+        }
+        let text = quiet(["inspect", one.name()])?;
+        assert!(text.contains(&format!("\nshared     net pid with {}\n", other.name())), "{text}");
+    }
+    Ok(())
+}
+
+/// The line of a port that is published on a free port of the host's.
+fn published(web: &Container, port: &str) -> Result<String> {
+    let on = web.docker(&[
+        "inspect",
+        "-f",
+        &format!("{{{{(index (index .NetworkSettings.Ports \"{port}\") 0).HostPort}}}}"),
+    ])?;
+    let text = quiet(["inspect", web.name()])?;
+    let line = text.lines().find(|line| line.contains(&format!("0.0.0.0:{on} [::]:{on} -> {port}")));
+    Ok(line.with_context(|| format!("no {port}: {text}"))?.to_owned())
+}
+
+#[test]
+fn a_published_port_that_nobody_serves_is_said() -> Result<()> {
+    let script = "httpd -p 80; httpd -p 127.0.0.1:81; exec sleep 1000";
+    let args = ["-p", "80", "-p", "81", "-p", "82", "-p", "53/udp", "-p", "54/udp"];
+    let web = Container::run(image::busybox()?, &args, &["sh", "-c", script])?;
+    web.wait_for_port(80)?;
+    let pid = web.pid()?.to_string();
+    let mut dns = Command::new("nsenter");
+    dns.args([
+        "-t",
+        &pid,
+        "-n",
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+    ]);
+    let _dns = pid::Process::spawn(dns.args(["--user=root", "--pid-file"]))?;
+    let listens = |shown: &Value, protocol: &str, port: u16| {
+        array(&shown["listeners"]).iter().any(|it| it["protocol"] == protocol && it["port"] == port)
+    };
+    let shown = wait::until(Duration::from_secs(15), "all listeners", || {
+        let shown = inspect(web.name()).ok()?;
+        (listens(&shown, "tcp", 81) && listens(&shown, "udp", 53)).then_some(shown)
+    })?;
+    assert!(listens(&shown, "tcp", 80) && !listens(&shown, "tcp", 82) && !listens(&shown, "udp", 54));
+    for (port, said) in [
+        ("80/tcp", ""),
+        ("53/udp", ""),
+        ("81/tcp", " - inside it is listened on at the loopback only"),
+        ("82/tcp", " - nobody listens inside"),
+        ("54/udp", " - nobody listens inside"),
+    ] {
+        let line = published(&web, port)?;
+        assert!(line.ends_with(&format!("-> {port}{said}")), "{line}");
+    }
+    let unserved =
+        array(&shown["unserved"]).iter().map(|it| format!("{}/{}", it["port"], it["protocol"].as_str().unwrap()));
+    let mut unserved: Vec<_> = unserved.collect();
+    unserved.sort();
+    assert_eq!(unserved, ["54/udp", "81/tcp", "82/tcp"]);
+    Ok(())
+}
