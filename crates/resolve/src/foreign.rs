@@ -2,12 +2,12 @@
 //! for a moment. Not part of the library's interface, and compiled for tests alone.
 
 use crate::reference::Reference;
-use crate::runtime::{cgroup, containerd, docker, nspawn, oci, process, storage};
+use crate::runtime::{cgroup, containerd, docker, nspawn, oci, process, record, storage};
 use crate::specification;
 
 /// runc's, crun's and youki's records.
 pub fn state(bytes: &[u8]) {
-    if let Ok(record) = serde_json::from_slice::<oci::Record>(bytes) {
+    if let Ok(record) = serde_json::from_slice::<record::Record>(bytes) {
         let _ = (record.bundle(), record.init("no-such-container"));
     }
 }

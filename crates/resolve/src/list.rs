@@ -1,6 +1,7 @@
 //! Every container of every runtime, for lists and for the way back from a process to its container. Finding one by its
 //! name belongs in `search.rs`; what a runtime reads, in its own file.
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -9,12 +10,13 @@ use futures_util::future::join_all;
 
 use crate::Settings;
 use crate::api::Engine;
-use crate::container::{Container, State};
+use crate::container::{Container, Source, State};
 use crate::error::{Error, Failure};
 use crate::listed::Listed;
 use crate::report::{self, Report};
 use crate::roots::Roots;
-use crate::runtime::{self, Runtime, nspawn, storage};
+use crate::runtime::cgroup::Freezers;
+use crate::runtime::{self, Runtime, nspawn, process, storage};
 use crate::search::{brief, executor, is_absence};
 use crate::wanted::Wanted;
 
@@ -111,14 +113,29 @@ pub(crate) fn list(settings: &Settings, asking: Asking) -> Result<Listing, Error
         let report = reports.remove(&runtime).unwrap_or_default();
         let said = heard(runtime, of_runtime, report, &roots, &executor, &mut listing.unasked);
         let from = listing.containers.len();
-        listing.containers.extend(said.into_iter().map(Listed::of_now));
+        listing.containers.extend(said);
         if runtime == Runtime::Nspawn {
             add_unregistered(&mut listing.containers, from);
         }
         // What was made in the same second stays as the engine has it.
         listing.containers[from..].sort_by_key(|listed| Reverse(listed.created));
     }
-    Ok(listing)
+    Ok(Listing { containers: as_now(listing.containers), ..listing })
+}
+
+/// As they are at this moment. That a container is frozen, most runtimes do not note.
+fn as_now(all: Vec<Listed>) -> Vec<Listed> {
+    let freezers = LazyCell::new(Freezers::here);
+    let mut all: Vec<_> = all.into_iter().map(Listed::of_now).collect();
+    for Listed { container, .. } in &mut all {
+        let is_noted = container.runtime == Runtime::Docker || matches!(container.source, Source::Engine { .. });
+        if let (false, State::Running, Some(pid)) = (is_noted, &container.state, container.pid)
+            && freezers.holds(&process::cgroup(pid))
+        {
+            container.state = State::Paused;
+        }
+    }
+    all
 }
 
 async fn ask(engine: Result<Engine, Error>) -> Result<Told, Error> {
@@ -271,10 +288,11 @@ pub(crate) fn describe(container: Container, settings: &Settings) -> Listed {
         found = nspawn::search(&wanted);
     }
     let found = found.into_iter().find(is_it).or_else(|| by_engine(&container, settings));
-    match found {
-        Some(found) => Listed { container, ..found }.of_now(),
+    let listed = match found {
+        Some(found) => Listed { container, ..found },
         None => Listed::from(container),
-    }
+    };
+    as_now(vec![listed]).remove(0)
 }
 
 /// What the container's engine lists of it.

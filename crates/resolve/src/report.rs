@@ -17,6 +17,7 @@ const SIMILAR: usize = 3;
 pub(crate) struct Report {
     folders: Vec<PathBuf>,
     forbidden: Option<PathBuf>,
+    is_partial: bool,
     passed: usize,
     pub(crate) listed: Vec<Listed>,
 }
@@ -32,6 +33,11 @@ impl Report {
     /// There is something that we may not look at.
     pub(crate) fn forbidden(&mut self, folder: &Path) {
         self.forbidden = Some(folder.to_owned());
+    }
+
+    /// There are signs of containers whose records are not where they were looked for.
+    pub(crate) fn partial(&mut self) {
+        self.is_partial = true;
     }
 
     /// A container was looked at, whether it was wanted or not.
@@ -53,9 +59,9 @@ impl Report {
         self.listed.drain(..).map(|listed| listed.container).collect()
     }
 
-    /// Whether something was looked at, and nothing was withheld.
+    /// Whether something was looked at, and nothing seems to be missing.
     pub(crate) fn tells_all(&self) -> bool {
-        self.could_look() && !self.is_forbidden()
+        self.could_look() && !self.is_forbidden() && !self.is_partial
     }
 
     /// What may not be looked at.

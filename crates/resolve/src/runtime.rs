@@ -8,6 +8,7 @@ pub(crate) mod lxc;
 pub(crate) mod nspawn;
 pub(crate) mod oci;
 pub(crate) mod process;
+pub(crate) mod record;
 pub(crate) mod storage;
 pub(crate) mod supervisor;
 

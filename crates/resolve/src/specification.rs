@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer};
 use crate::container::Container;
 use crate::error::Error;
 use crate::roots::Roots;
-use crate::runtime::oci;
+use crate::runtime::record;
 use crate::{Settings, file, runtime};
 
 /// What a container's own programs are and may do.
@@ -258,7 +258,7 @@ pub(crate) fn read(container: &Container, settings: &Settings) -> Result<Option<
     };
     let specification = parse(&bytes).map_err(|error| failed(error.to_string()))?;
     let specification = specification.ok_or_else(|| failed("it says nothing of a process".to_owned()))?;
-    let is_crun = runtime::records(container, &roots).iter().any(|record| oci::is_of_crun(record));
+    let is_crun = runtime::records(container, &roots).iter().any(|folder| record::is_of_crun(folder));
     let made_by = if is_crun { OciRuntime::Crun } else { OciRuntime::Runc };
     Ok(Some(Specification { file: path, made_by, ..specification }))
 }

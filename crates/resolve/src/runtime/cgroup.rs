@@ -13,13 +13,62 @@ pub(crate) fn hierarchies() -> Vec<PathBuf> {
 
 /// The mount points of cgroup file systems, proc_pid_mountinfo(5).
 pub(crate) fn mounts(mountinfo: &str) -> Vec<PathBuf> {
-    let mount = |line: &str| {
+    mounted(mountinfo).map(|(_, _, point)| point).collect()
+}
+
+/// The cgroup file systems: their type, their options, where they are mounted.
+fn mounted(mountinfo: &str) -> impl Iterator<Item = (&str, &str, PathBuf)> {
+    mountinfo.lines().filter_map(|line| {
         let (before, after) = line.split_once(" - ")?;
-        let kind = after.split(' ').next()?;
+        let mut after = after.split(' ');
+        let (kind, options) = (after.next()?, after.nth(1).unwrap_or_default());
         let point = before.split(' ').nth(4)?;
-        matches!(kind, "cgroup" | "cgroup2").then(|| PathBuf::from(unescaped(point)))
-    };
-    mountinfo.lines().filter_map(mount).collect()
+        matches!(kind, "cgroup" | "cgroup2").then(|| (kind, options, PathBuf::from(unescaped(point))))
+    })
+}
+
+/// Where the kernel says which cgroups are frozen: version 1 in a hierarchy of its own, version 2 in its only one.
+#[derive(Debug, Default)]
+pub(crate) struct Freezers {
+    v1: Option<PathBuf>,
+    v2: Option<PathBuf>,
+}
+
+impl Freezers {
+    /// Those of this machine.
+    pub(crate) fn here() -> Self {
+        let text = file::read(Path::new("/proc/self/mountinfo"), file::LARGEST).unwrap_or_default();
+        Self::among(&String::from_utf8_lossy(&text))
+    }
+
+    fn among(mountinfo: &str) -> Self {
+        let mut freezers = Self::default();
+        for (kind, options, point) in mounted(mountinfo) {
+            match kind {
+                "cgroup2" => freezers.v2 = Some(point),
+                _ if options.split(',').any(|option| option == "freezer") => freezers.v1 = Some(point),
+                _ => {}
+            }
+        }
+        freezers
+    }
+
+    /// Whether a process with these lines of cgroups(7) is frozen, with its own cgroup or one above.
+    pub(crate) fn holds(&self, cgroups: &str) -> bool {
+        cgroups.lines().any(|line| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { return false };
+            let is_v1 = controllers.split(',').any(|controller| controller == "freezer");
+            let (mount, name, word) = match (is_v1, controllers) {
+                (true, _) => (&self.v1, "freezer.state", "FROZEN"),
+                (_, "") => (&self.v2, "cgroup.events", "frozen 1"),
+                _ => return false,
+            };
+            let file = mount.as_ref().map(|mount| mount.join(path.trim_start_matches('/')).join(name));
+            let text = file.and_then(|file| file::read(&file, 4096).ok()).unwrap_or_default();
+            String::from_utf8_lossy(&text).lines().any(|line| line == word)
+        })
+    }
 }
 
 /// A path as mountinfo writes it: blanks, newlines and backslashes are `\` and three octal digits.
@@ -60,5 +109,8 @@ mod tests {
                     28 26 0:25 / /odd\\040place/pids rw - cgroup cgroup rw,pids\nnonsense\n";
         let expected = ["/sys/fs/cgroup/unified", "/odd place/pids"].map(PathBuf::from);
         assert_eq!(mounts(text), expected);
+        let Freezers { v1, v2 } = Freezers::among(&text.replace("rw,pids", "rw,xattr,freezer"));
+        assert_eq!([v2, v1].map(Option::unwrap), expected);
+        assert!(!Freezers::among(text).holds("7:freezer:/x\n0::/y\nnonsense\n"));
     }
 }

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::oci::{Bundle, Init, Record};
+use super::oci::Bundle;
+use super::record::{Init, Record};
 use super::{Runtime, oci, storage};
 use crate::container::{Container, State};
 use crate::file;

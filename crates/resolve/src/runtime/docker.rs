@@ -1,14 +1,14 @@
 //! What Docker's records mean, and what it leaves on disk: `config.v2.json` of every container, and its OCI runtime's
 //! records of those that run. Asking the daemon belongs in `api.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::oci::{self, Init, Record};
-use super::{Runtime, containerd, process};
+use super::record::{Init, Record};
+use super::{Runtime, containerd, oci, process};
 use crate::container::{Container, Files, Network, Pod, Source, State};
 use crate::file;
 use crate::listed::{Attached, Listed, Published, host_ip, seconds};
@@ -118,6 +118,13 @@ pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
                 Ok(config) => report.add(listed(&records, data, id, config, *wanted == Wanted::All)),
                 Err(error) => file::skipped(&path, &error),
             }
+        }
+    }
+    if *wanted == Wanted::All {
+        // An engine may have been told another folder for its data alone.
+        let known: HashSet<_> = report.listed.iter().map(|listed| listed.container.id.as_str()).collect();
+        if records.iter().flat_map(|folder| file::names(folder)).any(|id| !known.contains(id.as_str())) {
+            report.partial();
         }
     }
     report.if_anything()

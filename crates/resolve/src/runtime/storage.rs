@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::oci::{Bundle, Init, Record};
+use super::oci::Bundle;
+use super::record::{Init, Record};
 use super::{Runtime, oci, process};
 use crate::container::{Container, Pod, State};
 use crate::file;
@@ -111,9 +112,13 @@ fn listed(runtime: Runtime, entry: Entry, home: &Path, folders: &[PathBuf], root
     let merged = driver.zip(layer).map(|(driver, layer)| driver.join(layer).join("merged"));
     let userdata = || folders.iter().map(|folder| folder.join(&id).join("userdata"));
     let bundle = userdata().find(|folder| is_bundle(folder));
+    let mut init = init(&id, roots, userdata());
+    // podman and CRI-O write one before the first start.
+    if bundle.is_none() && init.state == State::Stopped {
+        init.state = State::Created;
+    }
     let lies = bundle.unwrap_or_default();
     let bundle = Bundle::read(&lies);
-    let init = init(&id, roots, userdata());
     let name = names.unwrap_or_default().into_iter().next().unwrap_or_else(|| id.clone());
     let folder = folders.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
     let host_name = bundle.hostname.clone();
