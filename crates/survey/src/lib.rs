@@ -17,6 +17,7 @@ mod netlink;
 mod network;
 mod process;
 mod route;
+mod socket;
 
 pub use cgroup::{Cgroup, Usage};
 pub use error::Error;
@@ -26,6 +27,7 @@ pub use listener::{Listener, Protocol};
 pub use member::members;
 pub use mount::{Mount, mounts_of};
 pub use namespace::{Inode, Kind, Namespaces};
-pub use network::{Network, network};
+pub use network::{Network, addresses, links, network, numbers};
 pub use process::Process;
 pub use route::Route;
+pub use socket::holder;

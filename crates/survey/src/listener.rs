@@ -1,10 +1,10 @@
-//! What is listened on in a network: `/proc/PID/net`, proc_pid_net(5).
+//! What is listened on in a network, and where sock_diag(7) does not say, as `/proc/PID/net` has it, proc_pid_net(5).
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use crate::{Error, files};
+use crate::{Error, Home, files, network, socket};
 
 /// The lists of a network.
 const FILES: [(&str, Protocol); 4] =
@@ -45,11 +45,26 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Those of a network, `None` being that of this thread; on one port alone, where that is given.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where it may not be looked into, or is gone.
+    pub fn of(home: Option<&Home>, port: Option<u16>) -> Result<Vec<Self>, Error> {
+        socket::listening(home, port).map_err(|cause| Error::Network { what: network::name(home), cause })
+    }
+
     /// Those of the network of a process.
     ///
     /// # Errors
-    /// [`Error::Read`] where there is no such process.
+    /// [`Error::Network`] or [`Error::Read`] where there is no such process.
     pub fn of_process(pid: i32) -> Result<Vec<Self>, Error> {
+        // A kernel may have been built without sock_diag(7).
+        Self::of(Some(&Home::Process(pid)), None).or_else(|_| Self::of_lists(pid))
+    }
+
+    /// By the lists of all sockets. To print those, the kernel goes through every connection that there could be, which
+    /// takes milliseconds where there is much memory.
+    fn of_lists(pid: i32) -> Result<Vec<Self>, Error> {
         let folder = Path::new("/proc").join(pid.to_string()).join("net");
         let mut found = Vec::new();
         for (file, protocol) in FILES {
@@ -155,6 +170,11 @@ mod tests {
         let found = Listener::of_process(std::process::id().cast_signed()).unwrap();
         let has = |protocol, address| found.iter().any(|it| (it.protocol, it.address) == (protocol, address));
         assert!(has(Protocol::Tcp, ours.local_addr().unwrap()) && has(Protocol::Udp, udp.local_addr().unwrap()));
+        let lists = Listener::of_lists(std::process::id().cast_signed()).unwrap();
+        assert!(found.iter().filter(|it| it.address == ours.local_addr().unwrap()).all(|it| lists.contains(it)));
+        let port = ours.local_addr().unwrap().port();
+        let on_port = Listener::of(None, Some(port)).unwrap();
+        assert!(!on_port.is_empty() && on_port.iter().all(|it| it.address.port() == port), "{on_port:?}");
         assert!(Listener::of_process(i32::MAX).is_err());
     }
 }

@@ -10,8 +10,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
 };
+use rustix::buffer::spare_capacity;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 /// The kernel's answers come in pieces of up to 32 KiB.
 const PIECE: usize = 64 << 10;
@@ -45,12 +46,12 @@ pub(crate) enum Next {
 }
 
 impl Socket {
-    /// In this thread's network.
-    pub(crate) fn open() -> io::Result<Self> {
-        let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    /// In this thread's network; of NETLINK_ROUTE, where no other protocol is meant.
+    pub(crate) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
+        let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         // The kernel then refuses what others send to it.
         rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0))?;
-        Ok(Self { socket, sequence: 0, piece: vec![0; PIECE] })
+        Ok(Self { socket, sequence: 0, piece: Vec::with_capacity(PIECE) })
     }
 
     /// Asks for a whole list, and hands over each message of that `answer`. Begins anew with `begin` when the list changed
@@ -59,12 +60,23 @@ impl Socket {
         &mut self,
         question: u16,
         answer: u16,
+        each: impl FnMut(&mut T, &[u8]) -> Next,
+    ) -> io::Result<T> {
+        self.list_of(question, &[0; REQUEST], answer, each)
+    }
+
+    /// The same of a list that the request's own header and what follows it describe.
+    pub(crate) fn list_of<T: Default>(
+        &mut self,
+        question: u16,
+        body: &[u8],
+        answer: u16,
         mut each: impl FnMut(&mut T, &[u8]) -> Next,
     ) -> io::Result<T> {
         let mut tries = 0;
         loop {
             tries += 1;
-            self.send(question, NLM_F_REQUEST | NLM_F_DUMP, &[0; REQUEST])?;
+            self.send(question, NLM_F_REQUEST | NLM_F_DUMP, body)?;
             let mut list = T::default();
             let changed = self.answers(answer, &mut |payload| each(&mut list, payload))?;
             if !changed || tries == TRIES {
@@ -106,10 +118,14 @@ impl Socket {
     fn answers(&mut self, answer: u16, each: &mut dyn FnMut(&[u8]) -> Next) -> io::Result<bool> {
         let mut changed = false;
         loop {
-            let (socket, piece) = (&self.socket, &mut self.piece[..]);
-            let (_, size) = rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut *piece, RecvFlags::TRUNC))?;
-            let piece = self.piece.get(..size).ok_or(io::ErrorKind::FileTooLarge)?;
-            for message in messages(piece) {
+            self.piece.clear();
+            let (socket, piece) = (&self.socket, &mut self.piece);
+            let receive = || rustix::net::recv(socket, spare_capacity(&mut *piece), RecvFlags::TRUNC);
+            let (_, size) = rustix::io::retry_on_intr(receive)?;
+            if size > self.piece.len() {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            for message in messages(&self.piece) {
                 let message = message?;
                 if message.sequence_number() != self.sequence {
                     continue;
@@ -225,7 +241,7 @@ mod tests {
 
     #[test]
     fn nobody_but_the_kernel_is_listened_to() {
-        let ours = Socket::open().unwrap();
+        let ours = Socket::open(None).unwrap();
         let address = rustix::net::getsockname(&ours.socket).unwrap();
         let address = SocketAddrNetlink::try_from(address).unwrap();
         let open = || rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None);

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::net::Protocol;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::link::Address;
@@ -46,7 +47,7 @@ pub fn network(home: Option<&Home>) -> Result<Network, Error> {
     look(home).map_err(|cause| Error::Network { what: name(home), cause })
 }
 
-fn name(home: Option<&Home>) -> String {
+pub(crate) fn name(home: Option<&Home>) -> String {
     match home {
         None => "of this host".to_owned(),
         Some(Home::Process(pid)) => format!("of process {pid}"),
@@ -55,16 +56,41 @@ fn name(home: Option<&Home>) -> String {
     }
 }
 
+/// The interfaces of a network with their addresses, as [`network`] tells them, and nothing else.
+///
+/// # Errors
+/// As of [`network`].
+pub fn links(home: Option<&Home>) -> Result<Vec<Link>, Error> {
+    let look = || links_by(&mut socket_in(home, None)?);
+    look().map_err(|cause| Error::Network { what: name(home), cause })
+}
+
+/// The addresses of a network, each with the number of its interface: for a look at many networks.
+///
+/// # Errors
+/// As of [`network`].
+pub fn addresses(home: Option<&Home>) -> Result<Vec<(u32, Address)>, Error> {
+    let look = || bounded(&mut socket_in(home, None)?, RTM_GETADDR, RTM_NEWADDR, Address::parse);
+    look().map_err(|cause| Error::Network { what: name(home), cause })
+}
+
+/// The number by which this thread's network knows each of these, as [`Link::peer_network`] has it; none for what it does
+/// not know, or may not be looked into.
+pub fn numbers(homes: &[Home]) -> Vec<Option<i32>> {
+    let mut socket = Socket::open(None).ok();
+    let mut number = |home: &Home| socket.as_mut()?.number_of(open_home(home).ok()?.as_fd()).ok()?;
+    homes.iter().map(&mut number).collect()
+}
+
 fn look(home: Option<&Home>) -> io::Result<Network> {
-    let own = open(Path::new("/proc/thread-self/ns/net"))?;
+    let own = own()?;
     let theirs = home.map(open_home).transpose()?;
     let inode = Inode(rustix::fs::fstat(theirs.as_ref().unwrap_or(&own))?.st_ino);
     let mut socket = match &theirs {
-        None => Socket::open()?,
-        Some(theirs) => open_in(theirs, &own)?,
+        None => Socket::open(None)?,
+        Some(theirs) => open_in(theirs, &own, None)?,
     };
-    let mut links = links(&mut socket)?;
-    links.sort_by_key(|link| link.index);
+    let links = links_by(&mut socket)?;
     let routes = socket.list(RTM_GETROUTE, RTM_NEWROUTE, |routes: &mut Vec<Route>, payload| {
         routes.extend(Route::parse(payload));
         if routes.len() < MOST { Next::More } else { Next::Enough }
@@ -72,6 +98,18 @@ fn look(home: Option<&Home>) -> io::Result<Network> {
     // Not before its interfaces were told, which gives a number to each network where one has its other end.
     let number_of_own = if theirs.is_some() { socket.number_of(own.as_fd())? } else { None };
     Ok(Network { inode, number_of_own, links, routes })
+}
+
+/// A socket in a network.
+pub(crate) fn socket_in(home: Option<&Home>, protocol: Option<Protocol>) -> io::Result<Socket> {
+    match home {
+        None => Socket::open(protocol),
+        Some(home) => open_in(&open_home(home)?, &own()?, protocol),
+    }
+}
+
+fn own() -> io::Result<OwnedFd> {
+    open(Path::new("/proc/thread-self/ns/net"))
 }
 
 impl Network {
@@ -88,13 +126,14 @@ impl Network {
     }
 }
 
-fn links(socket: &mut Socket) -> io::Result<Vec<Link>> {
+fn links_by(socket: &mut Socket) -> io::Result<Vec<Link>> {
     let mut links = bounded(socket, RTM_GETLINK, RTM_NEWLINK, Link::parse)?;
     for (index, address) in bounded(socket, RTM_GETADDR, RTM_NEWADDR, Address::parse)? {
         if let Some(link) = links.iter_mut().find(|link| link.index == index) {
             link.addresses.push(address);
         }
     }
+    links.sort_by_key(|link| link.index);
     Ok(links)
 }
 
@@ -107,12 +146,12 @@ fn bounded<T>(socket: &mut Socket, question: u16, answer: u16, parse: fn(&[u8]) 
 }
 
 /// Opens a socket in another network.
-fn open_in(theirs: &OwnedFd, own: &OwnedFd) -> io::Result<Socket> {
+fn open_in(theirs: &OwnedFd, own: &OwnedFd, protocol: Option<Protocol>) -> io::Result<Socket> {
     let step = |network: &OwnedFd| move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network));
     // In a user namespace of our own we could go there, and not come back.
     step(own)?;
     step(theirs)?;
-    let socket = Socket::open();
+    let socket = Socket::open(protocol);
     if step(own).is_err() {
         // Whatever is done from here on would be done in another's network.
         std::process::abort();
