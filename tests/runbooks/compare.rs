@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
+use crate::page::DOTS;
+
 /// How a value may vary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -44,7 +46,7 @@ const RULES: [(Kind, &str); 19] = [
     (Measure, r"\b\d+ +\d+ +\d+ [RSDI] +\d+\.\d+\b"),
     // A number with a fraction is a measurement, and so are spans of time; an address or a version is not.
     (Fixed, r"\b\d+\.\d+\.\d+(?:\.\d+)?\b"),
-    (Measure, r"\b\d+\.\d+(?:[mnµu]?s|[kKMGT]i?B?)?\b|\b\d+ ?[mnµu]s\b|\b\d+s\b|\b\d+ milliseconds\b"),
+    (Measure, r"\b\d+\.\d+(?:[mnµu]?s|[kKMGT]i?B?)?\b|\b\d+ ?[mnµu]s\b|\b\d+[smhd]\b|\b\d+ milliseconds\b"),
     // What a packet filter counted, if anything; a rule that counted nothing has zeros, and they don't vary.
     (Measure, r"^ *[1-9]\d*[KMG]? +[1-9]\d*[KMG]? |\b[1-9]\d* packets, [1-9]\d* bytes"),
     // Numbers in the lines of tcpdump and dig.
@@ -156,7 +158,7 @@ impl Names {
 pub(crate) fn matches(shown: &[String], real: &[String], names: &Names) -> Option<Names> {
     match (shown, real) {
         ([], []) => Some(names.clone()),
-        ([dots, shown @ ..], _) if dots == "..." => {
+        ([dots, shown @ ..], _) if dots == DOTS => {
             (0..=real.len()).find_map(|skip| matches(shown, &real[skip..], names))
         }
         ([shown, more @ ..], [real, others @ ..]) => {

@@ -88,6 +88,7 @@ fn run(name: &str, scenario: Scenario) -> Result<()> {
             continue;
         }
         let shown: Vec<String> = printed.iter().map(|line| names.shown(line)).collect();
+        let shown = page::elide(&step.output, &shown);
         shown.iter().for_each(|line| names.take(line));
         write!(report, "\ndocs/runbooks/{name}.md:{}:\n$ {}\n{}", step.line, step.command, diff(step, &shown))?;
         outputs.push(shown);

@@ -6,6 +6,9 @@ use anyhow::{Context, Result, bail, ensure};
 /// What opens a block of commands. There are no other blocks: what is shown is executed.
 const FENCE: &str = "```console";
 
+/// A line of output that stands for any number of lines.
+pub(crate) const DOTS: &str = "...";
+
 /// A command of a page, and what the page shows of its output.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -54,6 +57,21 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
+/// What was printed, without the lines that the page leaves out at three dots: it keeps those that begin with the same word as
+/// a line of the page.
+pub(crate) fn elide(shown: &[String], printed: &[String]) -> Vec<String> {
+    if !shown.iter().any(|line| line == DOTS) {
+        return printed.to_vec();
+    }
+    fn first(line: &str) -> &str {
+        line.split_whitespace().next().unwrap_or_default()
+    }
+    let kept = |line: &String| shown.iter().any(|shown| first(shown) == first(line));
+    let mut elided: Vec<String> = printed.iter().map(|line| if kept(line) { line } else { DOTS }.to_owned()).collect();
+    elided.dedup_by(|line, before| line == DOTS && before == DOTS);
+    elided
+}
+
 /// The page's text with other outputs, one for each step.
 pub(crate) fn rewrite(text: &str, steps: &[Step], outputs: &[Vec<String>]) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
@@ -81,6 +99,15 @@ fn a_page_is_its_commands() -> Result<()> {
         "# A\n\n```console\n$ one\n0\n$ two \\\n    more\n2\n```\n\nText.\n\n```console\n$ three\n3\n4\n```\n";
     assert_eq!(rewrite(text, &steps, &outputs), written);
     Ok(())
+}
+
+#[test]
+fn what_is_left_out_stays_out() {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let printed = lines("a 1\nb 2\nc 3\nd 4\n\n");
+    assert_eq!(elide(&lines("...\nc 0\n..."), &printed), lines("...\nc 3\n..."));
+    assert_eq!(elide(&lines("a 0\n...\nd 0"), &printed), lines("a 1\n...\nd 4\n..."));
+    assert_eq!(elide(&lines("c 0"), &printed), printed);
 }
 
 #[test]
