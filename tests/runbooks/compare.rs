@@ -44,8 +44,8 @@ const RULES: [(Kind, &str); 19] = [
     // A pid inside of a container, as strace says it; the sizes in a line of top's.
     (Measure, r"\[pid +\d+\]"),
     (Measure, r"\b\d+ +\d+ +\d+ [RSDI] +\d+\.\d+\b"),
-    // A number with a fraction is a measurement, and so are spans of time; an address or a version is not.
-    (Fixed, r"\b\d+\.\d+\.\d+(?:\.\d+)?\b"),
+    // A number with a fraction is a measurement, and so are spans of time; an address, a version or a limit is not.
+    (Fixed, r"\b\d+\.\d+\.\d+(?:\.\d+)?\b|\blimit \d+\.\d+\b"),
     (Measure, r"\b\d+\.\d+(?:[mnµu]?s|[kKMGT]i?B?)?\b|\b\d+ ?[mnµu]s\b|\b\d+[smhd]\b|\b\d+ milliseconds\b"),
     // What a packet filter counted, if anything; a rule that counted nothing has zeros, and they don't vary.
     (Measure, r"^ *[1-9]\d*[KMG]? +[1-9]\d*[KMG]? |\b[1-9]\d* packets, [1-9]\d* bytes"),
