@@ -11,7 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testbed::{Container, image, output};
+use testbed::{Container, guard, image, output};
 
 use crate::run::{on_default_engine, quiet, run, stdout};
 
@@ -143,6 +143,19 @@ fn all_are_tried_and_failures_make_the_status() -> Result<()> {
     assert_eq!(shown.iter().map(|one| one["name"].as_str().unwrap()).collect::<Vec<_>>(), [web.name()]);
     for missing in ["none", "nobody"] {
         assert!(output.stderr.contains(&format!("no such container: cnsenter-test-{missing}")), "{output:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_name_that_leads_to_it_is_in_the_first_line() -> Result<()> {
+    let project = guard::unique_name();
+    let labels = [("project", project.as_str()), ("service", "web"), ("container-number", "1")];
+    let labels = labels.map(|(name, value)| format!("--label=com.docker.compose.{name}={value}"));
+    let web = sleeper(&labels.each_ref().map(String::as_str))?;
+    let first = format!("container  {}  docker://{}  compose://{project}/web/1", web.name(), web.short_id());
+    for target in [web.name(), web.id(), &format!("docker://{}", web.short_id()), &format!("compose://{project}/web")] {
+        assert_eq!(quiet(["inspect", target])?.lines().next(), Some(first.as_str()), "{target}");
     }
     Ok(())
 }

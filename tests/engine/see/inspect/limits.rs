@@ -96,7 +96,7 @@ fn restarts_and_their_policy_are_dockers() -> Result<()> {
     let history = &inspect(web.name())?["history"];
     assert_eq!((&history["restarts"], &history["restart_policy"]), (&json!(3), &json!("on-failure:3")));
     let text = quiet(["inspect", web.name()])?;
-    assert!(text.contains("\nrestarts   3 times - policy on-failure:3\n"), "{text}");
+    assert!(text.contains("\nrestarts   3 (policy on-failure:3)\n"), "{text}");
     let other = sleeper(&["--restart", "unless-stopped"])?;
     assert_eq!(inspect(other.name())?["history"]["restart_policy"], "unless-stopped");
     Ok(())

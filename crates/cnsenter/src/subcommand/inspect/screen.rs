@@ -16,8 +16,9 @@ use crate::exit::{plain, state};
 
 /// How wide the labels are.
 const LABEL: usize = 11;
-/// How much of a list is shown.
-const MOST: usize = 8;
+/// How many rows a group has at most, and a list words.
+const ROWS: usize = 5;
+const WORDS: usize = 8;
 /// How much of a command line is shown, in characters.
 const COMMAND: usize = 100;
 
@@ -74,13 +75,15 @@ impl Screen {
         self.width = width;
     }
 
-    /// Adds rows, the first of which has the label.
+    /// Adds rows, the first of which has the label: those with what is wrong first, the others as far as there is room.
     fn rows(&mut self, label: &str, rows: impl IntoIterator<Item = Vec<Piece>>) {
-        let mut label = label;
-        for row in rows {
-            self.row(label, row);
-            label = "";
-        }
+        let mut rows: Vec<_> = rows.into_iter().collect();
+        rows.sort_by_key(|row| !row.iter().any(|piece| matches!(piece, Alarm(_))));
+        let more = rows.len().saturating_sub(ROWS);
+        rows.truncate(ROWS);
+        rows.extend((more > 0).then(|| vec![Plain(format!("and {more} more"))]));
+        let labels = std::iter::once(label).chain(std::iter::repeat(""));
+        labels.zip(rows).for_each(|(label, row)| self.row(label, row));
     }
 
     /// Adds what is known, or why it is not.
@@ -96,7 +99,10 @@ impl Screen {
 pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String {
     let mut screen = Screen { text: String::new(), width, coloured };
     let container = facts.container();
-    screen.row("container", [Plain(format!("{}  {}", container.name, container.reference()))]);
+    let service = container.service.as_ref();
+    let service = service.map(|it| format!("  compose://{}/{}/{}", it.project, it.service, it.number));
+    let name = format!("{}  {}{}", container.name, container.reference(), service.unwrap_or_default());
+    screen.row("container", [Plain(name)]);
     screen.row("id", [Plain(container.id.clone())]);
     if let Some(image) = &facts.item.listed.image {
         screen.row("image", [Plain(image.clone())]);
@@ -157,9 +163,9 @@ fn past(screen: &mut Screen, history: &History) {
         screen.row("health", [piece]);
     }
     if history.restarts > 0 || history.restart_policy != "no" {
-        let times = format!("{} times", history.restarts);
-        let times = if history.restarts > 0 { Alarm(times) } else { Plain("none".to_owned()) };
-        screen.row("restarts", [times, Plain(format!("- policy {}", history.restart_policy))]);
+        let times = history.restarts.to_string();
+        let times = if history.restarts > 0 { Alarm(times) } else { Plain(times) };
+        screen.row("restarts", [times, Plain(format!("(policy {})", history.restart_policy))]);
     }
 }
 
@@ -184,14 +190,10 @@ fn alive(screen: &mut Screen, facts: &Facts, live: &Live) {
             screen.row("network", [Plain("the host's own".to_owned())]);
         }
         // Of a loopback that is up, nobody wants to know.
-        let shown: Vec<_> =
-            network.links.iter().filter(|(link, _)| !(inventory::is_loopback(link) && link.up)).collect();
-        screen.rows(
-            "network",
-            shown.iter().take(MOST).map(|(link, ends)| interface(link, ends)).chain(more(shown.len())),
-        );
+        let shown = network.links.iter().filter(|(link, _)| !(inventory::is_loopback(link) && link.up));
+        screen.rows("network", shown.map(|(link, ends)| interface(link, ends)));
         let routes = network.routes.iter().map(|(route, name)| vec![Plain(self::route(route, name.as_deref()))]);
-        screen.rows("routes", routes.take(MOST).chain(more(network.routes.len())));
+        screen.rows("routes", routes);
     });
     screen.known("dns", &live.dns, |screen, dns| {
         let parts = [("", &dns.servers), ("search ", &dns.search), ("options ", &dns.options)];
@@ -225,24 +227,20 @@ fn alive(screen: &mut Screen, facts: &Facts, live: &Live) {
             let folder = folder.map(|folder| format!(", {}", folder.display())).unwrap_or_default();
             screen.row("root", [Plain(format!("{}{access}{folder}", root.kind))]);
         }
-        let shown = mounts.others.iter().take(MOST).map(|mount| {
+        let shown = mounts.others.iter().map(|mount| {
             let access = if mount.read_only { " (read-only)" } else { "" };
             let from = mount.source.as_ref().map_or_else(|| mount.kind.clone(), |source| source.display().to_string());
             vec![Plain(format!("{} is {from}{access}", mount.target.display()))]
         });
-        screen.rows("mounts", shown.chain(more(mounts.others.len())));
+        screen.rows("mounts", shown);
     });
 }
 
-/// That a list has been cut.
-fn more(count: usize) -> Option<Vec<Piece>> {
-    (count > MOST).then(|| vec![Plain(format!("and {} more", count - MOST))])
-}
-
+/// Words in a line, as many as there is room for.
 fn list<T: AsRef<str>>(words: &[T]) -> String {
-    let rest = words.len().saturating_sub(MOST);
+    let rest = words.len().saturating_sub(WORDS);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    format!("{}{more}", words.iter().take(MOST).map(AsRef::as_ref).collect::<Vec<_>>().join(" "))
+    format!("{}{more}", words.iter().take(WORDS).map(AsRef::as_ref).collect::<Vec<_>>().join(" "))
 }
 
 fn namespaces(screen: &mut Screen, facts: &Facts) {
@@ -316,19 +314,12 @@ fn route(route: &Route, interface: Option<&str>) -> String {
 
 fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
     let listeners = live.and_then(|live| live.listeners.as_ref().ok());
-    let all = network::by_target(&facts.item.listed.ports);
-    let mut rows: Vec<_> = all
-        .into_iter()
-        .map(|(port, ends)| {
-            let dead = listeners.and_then(|all| network::is_dead(port, all)).map(|why| Alarm(format!("- {why}")));
-            let shown = Plain(format!("{} -> {}/{}", ends.join(" "), port.port, port.protocol));
-            [shown].into_iter().chain(dead).collect::<Vec<_>>()
-        })
-        .collect();
-    // Those that are dead come first: the others may be left out.
-    rows.sort_by_key(|row| std::cmp::Reverse(row.len()));
-    let count = rows.len();
-    screen.rows("published", rows.into_iter().take(MOST).chain(more(count)));
+    let rows = network::by_target(&facts.item.listed.ports).into_iter().map(|(port, ends)| {
+        let dead = listeners.and_then(|all| network::is_dead(port, all)).map(|why| Alarm(format!("- {why}")));
+        let shown = Plain(format!("{} -> {}/{}", ends.join(" "), port.port, port.protocol));
+        [shown].into_iter().chain(dead).collect()
+    });
+    screen.rows("published", rows);
     let Some(live) = live.filter(|_| !facts.is_of_host(Kind::Net)) else { return };
     screen.known("listening", &live.listeners, |screen, listeners| {
         let own = listeners.iter().filter(|listener| !network::is_of_engine(listener));
@@ -339,16 +330,14 @@ fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
 
 fn usage_rows(screen: &mut Screen, usage: &Usage) {
     if let Some(used) = usage.working_set.or(usage.memory) {
-        let limit = match usage.memory_limit {
-            Some(limit) => format!(" of {} ({} %)", size(limit), percent(used, limit)),
-            None => ", no limit".to_owned(),
+        let part = usage.memory_limit.map(|limit| (limit, used.saturating_mul(100) / limit.max(1)));
+        let text = match part {
+            Some((limit, percent)) => format!("{} of {} ({percent} %)", size(used), size(limit)),
+            None => format!("{}, no limit", size(used)),
         };
-        let mut pieces = vec![Plain(format!("{}{limit}", size(used)))];
-        match usage.oom_kills {
-            Some(0) => {}
-            Some(kills) => pieces.push(Alarm(format!("- {kills} killed for want of memory"))),
-            None => {}
-        }
+        let mut pieces = vec![if part.is_some_and(|(_, percent)| percent >= 90) { Alarm(text) } else { Plain(text) }];
+        let kills = usage.oom_kills.filter(|kills| *kills > 0);
+        pieces.extend(kills.map(|kills| Alarm(format!("- {kills} killed for want of memory"))));
         screen.row("memory", pieces);
     }
     if let Some(pids) = usage.pids {
@@ -362,14 +351,10 @@ fn usage_rows(screen: &mut Screen, usage: &Usage) {
         let mut pieces = vec![Plain(format!("{:.1} s used, {limit}", used as f64 / 1e6))];
         if let Some((throttled, periods @ 1..)) = usage.throttled {
             let text = format!("- throttled in {throttled} of {periods} periods");
-            pieces.push(if throttled > 0 { Alarm(text) } else { Plain(text) });
+            pieces.push(if throttled >= periods.div_ceil(10) { Alarm(text) } else { Plain(text) });
         }
         screen.row("cpu", pieces);
     }
-}
-
-fn percent(part: u64, whole: u64) -> u64 {
-    part.saturating_mul(100) / whole.max(1)
 }
 
 /// In the units of docker stats.
