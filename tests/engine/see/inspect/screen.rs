@@ -82,10 +82,9 @@ fn with_the_daemon_hung_it_goes_by_what_is_on_disk_and_says_so() -> Result<()> {
     let on = format!("unix://{}", silent.socket().display());
     let words =
         ["inspect", "-H", &on, "--state-root", "/var/lib/docker", "--state-root", "/run/docker", "--timeout", "300ms"];
-    let begun = std::time::Instant::now();
     let output = output::run(&mut cnsenter(words.iter().chain(&[web.name()])))?;
-    // One timeout, and not one for every question.
-    ensure!(begun.elapsed() < std::time::Duration::from_millis(900), "{:?}", begun.elapsed());
+    // It is asked once, and not for each thing that there is to know.
+    assert_eq!(silent.requests().len(), 1, "{:?}", silent.requests());
     ensure!(output.success() && output.stderr.contains("going by what is on disk, /var/lib/docker"), "{output:?}");
     let by_engine = quiet(["inspect", web.name()])?;
     let but_lines = |text: &str| {
