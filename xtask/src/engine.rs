@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testbed::{LABEL, engine, image, lxc, nspawn, oci, output, peers, podman, probe, rootfs, wait};
+use testbed::{LABEL, engine, host, image, lxc, nspawn, oci, output, peers, podman, probe, rootfs, wait};
 
 /// The engine, the programs that tests run in namespaces, and the tools that measure; by Debian package, with a
 /// file that tells whether it is there.
@@ -104,6 +104,7 @@ pub(crate) fn down() -> Result<()> {
     }
     let (by_hand, lxc, nspawn) = (oci::remove_all()?, lxc::remove_all()?, nspawn::remove_all()?);
     println!("removed: {by_hand} containers by hand, {lxc} of LXC's, {nspawn} notes of machines");
+    println!("removed: {} folders of hosts of their own", host::remove_all()?);
     rootfs::remove()?;
     probe::remove()?;
     stop()?;

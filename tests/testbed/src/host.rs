@@ -10,10 +10,13 @@ use anyhow::{Context, Result};
 
 use crate::engine::{self, Cgroups};
 use crate::guard::Scratch;
-use crate::{output, wait};
+use crate::{PREFIX, output, wait};
 
 /// The pids on such a host begin here, so that all of them have five digits.
 pub const FIRST_PID: u32 = 21000;
+
+/// Where the folders of such hosts are: Docker's data can't lie on an overlay, as the temporary folder may.
+const FOLDERS: &str = "/var/lib";
 
 /// A host of its own. What runs on it ends when it is dropped, and whatever it made is gone.
 #[derive(Debug)]
@@ -26,8 +29,7 @@ pub struct Host {
 impl Host {
     /// Starts it, and waits until its engine answers.
     pub fn start() -> Result<Host> {
-        // Docker's data can't lie on an overlay, as the temporary folder of a container may.
-        let folder = Scratch::new_in("/var/lib")?;
+        let folder = Scratch::new_in(FOLDERS)?;
         std::fs::create_dir(folder.path().join("data"))?;
         std::fs::create_dir(folder.path().join("home"))?;
         let log = std::fs::File::create(folder.path().join("log"))?;
@@ -94,6 +96,19 @@ impl Drop for Host {
         let _ = self.child.wait();
         cgroups.remove();
     }
+}
+
+/// Removes what hosts left behind whose test was killed: the processes on them have ended by themselves. Returns how many.
+pub fn remove_all() -> Result<usize> {
+    let mut count = 0;
+    for entry in std::fs::read_dir(FOLDERS)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            Cgroups::of(&entry.path().join("data")).remove();
+            std::fs::remove_dir_all(entry.path())?;
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 /// Hides what the machine's own runtimes have and how it resolves names, and starts dockerd. The shell stays: it reaps what loses its parent.
