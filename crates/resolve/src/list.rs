@@ -271,7 +271,11 @@ pub(crate) fn add_unregistered(all: &mut Vec<Listed>, from: usize) {
         return;
     }
     for machine in nspawn::search(&Wanted::All) {
-        if !all[from..].iter().any(|known| known.container.name == machine.container.name) {
+        let found = &machine.container;
+        let is_it = |known: &Listed| known.container.runs() && known.container.pid == found.pid;
+        if !all[from..].iter().any(is_it) {
+            // What is noted of another of that name is older than its end.
+            all.retain(|known| known.container.runtime != Runtime::Nspawn || known.container.name != found.name);
             all.push(machine);
         }
     }

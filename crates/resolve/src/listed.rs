@@ -38,7 +38,7 @@ pub struct Attached {
 }
 
 /// A port of the host's that leads to a container.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// The host's address; the unspecified one for all of them.
     pub host_ip: IpAddr,
@@ -66,8 +66,10 @@ impl From<Container> for Listed {
 }
 
 impl Listed {
-    /// Leaves out what only a container that runs has.
+    /// In an order that is the same whoever said it, and without what only a container that runs has.
     pub(crate) fn of_now(mut self) -> Self {
+        self.networks.sort_by(|a, b| a.network.cmp(&b.network));
+        self.ports.sort_by(|a, b| (a.port, &a.protocol, a.host_ip).cmp(&(b.port, &b.protocol, b.host_ip)));
         if !self.container.runs() {
             self.ports.clear();
             for network in &mut self.networks {

@@ -84,16 +84,12 @@ impl Engine {
             service: oci::service(label),
             source: source.clone(),
         };
-        let mut networks: Vec<_> = networks.into_iter().map(attached).collect();
-        networks.sort_by(|a, b| a.network.cmp(&b.network));
-        let mut ports: Vec<_> = summary.ports.unwrap_or_default().into_iter().filter_map(published).collect();
-        ports.sort();
         Some(Listed {
             container,
             image: summary.image,
             labels: labels.into_iter().collect(),
-            networks,
-            ports,
+            networks: networks.into_iter().map(attached).collect(),
+            ports: summary.ports.unwrap_or_default().into_iter().filter_map(published).collect(),
             created: summary.created,
             root: None,
         })
