@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use summary::code_in;
+
 use bollard::Docker;
 use bollard::errors::Error as Bollard;
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary};

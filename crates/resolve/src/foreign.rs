@@ -1,20 +1,26 @@
 //! Every parser of bytes that somebody else wrote, in a form that tests can feed: `tests/fuzz` at length, the tests below
 //! for a moment. Not part of the library's interface, and compiled for tests alone.
 
+use crate::api;
 use crate::reference::Reference;
-use crate::runtime::{cgroup, containerd, docker, nspawn, oci, process, record, storage};
+use crate::runtime::{cgroup, containerd, docker, lxc, nspawn, oci, process, record, storage};
 use crate::specification;
 
 /// runc's, crun's and youki's records.
 pub fn state(bytes: &[u8]) {
     if let Ok(record) = serde_json::from_slice::<record::Record>(bytes) {
-        let _ = (record.bundle(), record.init("no-such-container"));
+        let _ = (record.bundle(), record.init("no-such-container"), record.created());
+    }
+    if let Some(record) = record::Record::in_head(&String::from_utf8_lossy(bytes)) {
+        assert!(record.root().is_none_or(|root| root.is_absolute()), "a root is absolute");
     }
 }
 
-/// Docker's `config.v2.json`.
+/// Docker's `config.v2.json`, and the sentence on a container's state that its list has.
 pub fn docker(bytes: &[u8]) {
-    let _ = docker::parse(bytes);
+    let shown = docker::parse(bytes).map(docker::Config::shown).unwrap_or_default();
+    assert!(shown.1.iter().all(|port| port.host_port > 0), "a port that leads here has a number");
+    let _ = api::code_in(&String::from_utf8_lossy(bytes));
 }
 
 /// `config.json` of a bundle: annotations, environment, namespaces, what its programs are; and lists of names.
@@ -35,7 +41,7 @@ pub fn mountinfo(bytes: &[u8]) {
     assert!(mounts.len() <= text.lines().count(), "more mounts than lines");
 }
 
-/// `/proc/PID/{cgroup,stat,status,cmdline}`, and machine files.
+/// `/proc/PID/{cgroup,stat,status,cmdline}`, machine files, and the configuration of LXC's containers.
 pub fn process(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for path in process::cgroup_paths(&text) {
@@ -45,6 +51,7 @@ pub fn process(bytes: &[u8]) {
     }
     let _ = (process::start_field(&text), process::line_of(&text, "NSpid:"));
     let _ = (nspawn::name_on(bytes), nspawn::leader_in(&text));
+    assert!(lxc::rootfs_in(&text).is_none_or(|root| root.is_absolute()), "a root is absolute");
 }
 
 /// A word of the command line.
@@ -65,17 +72,20 @@ mod tests {
     use proptest::prelude::*;
 
     /// What real runtimes wrote, cut down.
-    const SAMPLES: [&str; 7] = [
+    const SAMPLES: [&str; 9] = [
         r#"{"id":"w","init_process_pid":7,"init_process_start":9,"config":{"labels":["a=b","bundle=/b"]}}"#,
         r#"{"pid":7,"process-start-time":9,"bundle":"/b","cgroup-path":"/w","systemd-cgroup":false}"#,
         r#"{"Name":"/web","State":{"Running":true,"Pid":7,"ExitCode":0,"StartedAt":"2026-01-01T00:00:00Z"},
-            "Config":{"Env":["A=b"],"Labels":{"c":"d"}},"NetworkSettings":{"SandboxKey":"/run/docker/netns/x"}}"#,
+            "Config":{"Env":["A=b"],"Labels":{"c":"d"}},"NetworkSettings":{"SandboxKey":"/run/docker/netns/x",
+            "Networks":{"b":{"IPAddress":"10.0.0.2"}},"Ports":{"80/tcp":[{"HostIp":"::","HostPort":"80"}]}}}"#,
         r#"{"process":{"env":["A=b"]},"annotations":{"io.kubernetes.cri.sandbox-name":"p",
             "io.kubernetes.cri.sandbox-namespace":"n","io.kubernetes.cri.container-type":"sandbox"},
             "linux":{"namespaces":[{"type":"network","path":"/run/netns/x"}]}}"#,
         "26 21 0:23 / /sys/fs/cgroup ro,nosuid shared:9 - tmpfs tmpfs ro\n27 26 0:24 / /c\\040d rw - cgroup2 cgroup2 rw\n",
         "9:name=systemd:/docker/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n0::/x\nLEADER=7\n",
         "pod/default/web/app",
+        r#"{"id":"w","init_process_pid":7,"init_process_start":9,"created":"2026-01-02T03:04:05Z","config":{"rootfs":"/b"}}"#,
+        "lxc.rootfs.path = dir:/srv/c1/rootfs\nlxc.rootfs = /x\nExited (137) 5 minutes ago\n",
     ];
 
     /// A real text with some of its bytes replaced, some cut off and some repeated.

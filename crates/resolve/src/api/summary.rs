@@ -113,12 +113,15 @@ fn published(port: PortSummary) -> Option<Published> {
     })
 }
 
-/// A state, by the list's word for it and its sentence for people, `Exited (137) 5 minutes ago`, which alone has the code.
+/// The exit code in `Exited (137) 5 minutes ago`.
+pub(crate) fn code_in(sentence: &str) -> Option<i64> {
+    let (_, rest) = sentence.split_once('(')?;
+    rest.split_once(')')?.0.parse().ok()
+}
+
+/// A state, by the list's word for it and its sentence for people, which alone has the code.
 fn state(word: Option<Word>, sentence: &str) -> State {
-    let code = || {
-        let (_, rest) = sentence.split_once('(')?;
-        rest.split_once(')')?.0.parse().ok()
-    };
+    let code = || code_in(sentence);
     match word {
         Some(Word::CREATED) => State::Created,
         Some(Word::RUNNING | Word::STOPPING) => State::Running,

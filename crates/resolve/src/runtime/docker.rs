@@ -144,12 +144,12 @@ fn listed(records: &[PathBuf], data: &Path, id: String, config: Config, among_al
         Some(record) => running(&recorded, record.init(&id)),
         None => without_record(&recorded, &id),
     };
-    let NetworkSettings { sandbox_key: key, networks, ports } = config.network_settings.unwrap_or_default();
-    let key = key.filter(|key| !key.as_os_str().is_empty());
-    let networks = networks.unwrap_or_default();
+    let mut settings = config.network_settings.unwrap_or_default();
+    let key = settings.sandbox_key.take().filter(|key| !key.as_os_str().is_empty());
+    let (networks, ports) = settings.shown();
     let host = match &key {
         Some(_) if among_all => {
-            let of_host = networks.contains_key("host").then(|| "host".to_owned());
+            let of_host = networks.iter().any(|it| it.network == "host").then(|| "host".to_owned());
             HostConfig { network_mode: of_host, group_add: None }
         }
         _ => file::json(&data.join("containers").join(&id).join("hostconfig.json"), file::LARGEST).unwrap_or_default(),
@@ -178,12 +178,28 @@ fn listed(records: &[PathBuf], data: &Path, id: String, config: Config, among_al
     };
     Listed {
         image: inner.image.filter(|image| !image.is_empty()),
-        networks: networks.into_iter().map(attached).collect(),
-        ports: ports.unwrap_or_default().into_iter().flat_map(published).collect(),
+        networks,
+        ports,
         created: config.created.as_deref().and_then(seconds),
         root: root.or_else(|| root_of(data, &container.id)),
         labels,
         container,
+    }
+}
+
+impl NetworkSettings {
+    /// What lists show of them.
+    fn shown(self) -> (Vec<Attached>, Vec<Published>) {
+        let ports = self.ports.into_iter().flatten().flat_map(published);
+        (self.networks.into_iter().flatten().map(attached).collect(), ports.collect())
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Config {
+    /// What lists show of its networks.
+    pub(crate) fn shown(self) -> (Vec<Attached>, Vec<Published>) {
+        self.network_settings.unwrap_or_default().shown()
     }
 }
 
@@ -210,7 +226,8 @@ fn published((port, bindings): (String, Option<Vec<Binding>>)) -> Vec<Published>
 fn root_of(data: &Path, id: &str) -> Option<PathBuf> {
     let mount = file::read(&data.join("image/overlay2/layerdb/mounts").join(id).join("mount-id"), 256).ok();
     let mount = mount.and_then(|mount| String::from_utf8(mount).ok());
-    if let Some(mount) = mount.filter(|mount| mount.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+    let is_plain = |mount: &String| !mount.is_empty() && mount.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if let Some(mount) = mount.filter(is_plain) {
         return Some(data.join("overlay2").join(mount).join("merged"));
     }
     Some(data.join("rootfs/overlayfs").join(id)).filter(|root| root.is_dir())
@@ -309,12 +326,11 @@ mod tests {
 
     #[test]
     fn ports_and_addresses_are_read_as_docker_writes_them() {
-        let text = r#"{"Networks":{"bridge":{"IPAddress":"172.17.0.2","GlobalIPv6Address":"","MacAddress":"02:42:ac:11:00:02"},
+        let text = r#"{"NetworkSettings":{"Networks":{"bridge":{"IPAddress":"172.17.0.2","GlobalIPv6Address":"","MacAddress":"02:42:ac:11:00:02"},
             "v6":{"IPAddress":"","GlobalIPv6Address":"fd00::2","MacAddress":""},"none":null},
             "Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"","HostPort":"81"}],"99/udp":null,
-            "x/tcp":[{"HostIp":"::","HostPort":"1"}],"53/udp":[{"HostIp":"::1","HostPort":"0"},{"HostIp":"::1","HostPort":"53"}]}}"#;
-        let NetworkSettings { networks, ports, .. } = serde_json::from_str(text).unwrap();
-        let networks: Vec<_> = networks.unwrap().into_iter().map(attached).collect();
+            "x/tcp":[{"HostIp":"::","HostPort":"1"}],"53/udp":[{"HostIp":"::1","HostPort":"0"},{"HostIp":"::1","HostPort":"53"}]}}}"#;
+        let (networks, ports) = parse(text.as_bytes()).unwrap().shown();
         let of = |network: &str, address: &[&str], mac: &str| Attached {
             network: network.to_owned(),
             addresses: address.iter().map(|address| address.parse().unwrap()).collect(),
@@ -322,8 +338,8 @@ mod tests {
         };
         let bridge = of("bridge", &["172.17.0.2"], "02:42:ac:11:00:02");
         assert_eq!(networks, [bridge, of("none", &[], ""), of("v6", &["fd00::2"], "")]);
-        let ports = ports.unwrap().into_iter().flat_map(published);
-        let ports: Vec<_> = ports.map(|it| (it.host_ip.to_string(), it.host_port, it.port, it.protocol)).collect();
+        let ports: Vec<_> =
+            ports.into_iter().map(|it| (it.host_ip.to_string(), it.host_port, it.port, it.protocol)).collect();
         let of = |ip: &str, host, port, protocol: &str| (ip.to_owned(), host, port, protocol.to_owned());
         let expected = [of("::1", 53, 53, "udp"), of("0.0.0.0", 8080, 80, "tcp"), of("0.0.0.0", 81, 80, "tcp")];
         assert_eq!(ports, expected);

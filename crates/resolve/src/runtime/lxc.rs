@@ -184,7 +184,7 @@ fn root_of(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The folder in lxc.container.conf(5): `lxc.rootfs.path`, before LXC 3 `lxc.rootfs`. Of several the last counts.
-fn rootfs_in(config: &str) -> Option<PathBuf> {
+pub(crate) fn rootfs_in(config: &str) -> Option<PathBuf> {
     let mut values = config.lines().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
         matches!(key.trim(), "lxc.rootfs.path" | "lxc.rootfs").then_some(value.trim())

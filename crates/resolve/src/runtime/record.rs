@@ -72,7 +72,7 @@ impl Record {
 
     /// Go writes the fields of a structure in their order, and without blanks. Whatever is written otherwise is for the
     /// parser.
-    fn in_head(text: &str) -> Option<Self> {
+    pub(crate) fn in_head(text: &str) -> Option<Self> {
         let text = text.strip_prefix(r#"{"id":""#)?;
         let after = |key: &str| text.split_once(key).map(|(_, after)| after);
         let number = |key: &str| after(key)?.split_once(',')?.0.parse::<u64>().ok();
