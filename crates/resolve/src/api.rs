@@ -75,7 +75,7 @@ impl Engine {
         log::info!("asking {} at {} for {wanted}", self.runtime.name(), self.origin);
         let labels = match wanted {
             Wanted::Name { name, .. } | Wanted::Id(name) => return self.find_by_name(name).await,
-            Wanted::All => return Ok(Vec::new()),
+            Wanted::Text(_) | Wanted::All => return Ok(Vec::new()),
             Wanted::Pod { namespace, pod, .. } => {
                 vec![format!("io.kubernetes.pod.namespace={namespace}"), format!("io.kubernetes.pod.name={pod}")]
             }

@@ -136,6 +136,21 @@ impl Records {
         found
     }
 
+    /// The containers that run and whose ports this one of the host's may lead to, by their engines' records.
+    pub fn publishing(&self, port: u16) -> Vec<Listed> {
+        let number = port.to_string();
+        let is_told = |found: &Listed| found.ports.iter().any(|published| published.host_port == port);
+        let of_docker = format!("\"HostPort\":\"{port}\"");
+        let wanted = |runtime| match runtime {
+            Runtime::Docker => Wanted::Text(&of_docker),
+            // Its lists of names are no records.
+            Runtime::Podman => Wanted::All,
+            _ => Wanted::Text(&number),
+        };
+        let all = Runtime::ALL.into_iter().flat_map(|runtime| self.of_runtime(runtime, &wanted(runtime)));
+        all.filter(is_told).collect()
+    }
+
     /// Every container, running or not. Read once.
     pub fn everything(&self) -> &[Listed] {
         self.everything.get_or_init(|| {

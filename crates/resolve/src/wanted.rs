@@ -28,6 +28,8 @@ pub(crate) enum Wanted<'a> {
     },
     /// The container with exactly this ID, whatever others are called.
     Id(&'a str),
+    /// Those whose records hold this text, and maybe more.
+    Text(&'a str),
     /// Everything there is.
     All,
 }
@@ -73,6 +75,7 @@ impl Wanted<'_> {
             Self::Pod { namespace, pod, .. } => holds(pod) && holds(namespace),
             Self::Service { project, service, .. } => holds(service) && holds(project),
             Self::Id(wanted) => id == *wanted,
+            Self::Text(text) => file::holds(bytes, text),
             Self::All => true,
         }
     }
@@ -107,7 +110,7 @@ impl Wanted<'_> {
     /// How well it fits; not at all where nothing is told.
     pub(crate) fn rank(&self, container: &Container) -> Option<Rank> {
         let fits = match self {
-            Self::All => true,
+            Self::All | Self::Text(_) => true,
             Self::Id(id) => container.id == *id,
             Self::Name { name, .. } => return rank_of_name(name, container),
             Self::Pod { namespace, pod, container: wanted } => {
@@ -160,7 +163,7 @@ impl fmt::Display for Wanted<'_> {
             Self::Name { name, .. } => f.write_str(name),
             Self::Pod { namespace, pod, .. } => write!(f, "pod {pod} in {namespace}"),
             Self::Service { project, service, .. } => write!(f, "service {service} of {project}"),
-            Self::Id(id) => f.write_str(id),
+            Self::Id(id) | Self::Text(id) => f.write_str(id),
             Self::All => f.write_str("everything"),
         }
     }

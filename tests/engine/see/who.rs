@@ -2,6 +2,7 @@
 //! lxc-info, nsenter, ip and `/proc` say.
 
 mod mixed;
+mod network;
 mod odd;
 mod set;
 

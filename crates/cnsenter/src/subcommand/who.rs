@@ -1,11 +1,15 @@
 //! `cnsenter who`: says whose a pid, interface, address, port, namespace or folder is, and how that was found. This file
 //! reads the words and shows the answers; what a word may mean belongs in `who/word.rs`, each way to find it in a file.
 
+mod address;
 mod found;
 mod host;
+mod interface;
 mod name;
 mod namespace;
+mod network;
 mod path;
+mod port;
 mod process;
 mod word;
 
@@ -55,9 +59,13 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     } else {
         show(&text(&answers))?;
     }
-    let missing = answers.iter().filter(|(_, found)| found.is_empty()).map(|(word, _)| *word);
-    let status = missing.map(|word| exit::missing(&word::missing(word), &word::hint(word))).count();
-    Ok(if status == 0 { 0 } else { NOT_FOUND })
+    let mut status = 0;
+    for (word, _) in answers.iter().filter(|(_, found)| found.is_empty()) {
+        let (message, hint) = word::missing(word);
+        exit::missing(&message, hint);
+        status = NOT_FOUND;
+    }
+    Ok(status)
 }
 
 /// What is asked for, with the words on standard input where `-` stands.
@@ -100,6 +108,10 @@ fn read(reading: &Reading, host: &Host<'_>) -> Vec<Found> {
         Reading::Process(pid) => process::find(*pid, host),
         Reading::Namespace(kind, inode) => namespace::find(*kind, *inode, host),
         Reading::Path(path) => path::find(path, host),
+        Reading::Interface(name) => interface::find(name, host),
+        Reading::Address(ip) => address::of_ip(*ip, host),
+        Reading::Mac(mac) => address::of_mac(*mac, host),
+        Reading::Port(port) => port::find(port, host),
         Reading::Layer(id) => path::of_layer(id, host),
         Reading::Name(reference) => name::find(reference, host),
     }

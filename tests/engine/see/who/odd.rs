@@ -171,8 +171,8 @@ fn what_is_not_there_is_said_and_the_rest_is_answered() -> Result<()> {
     let messages: Vec<_> = output.stderr.lines().filter(|line| line.starts_with("cnsenter: ")).collect();
     let expected = [
         format!("cnsenter: no process and no thread has the number {dead_pid}"),
-        "cnsenter: nothing is in the namespace net:[7]".to_owned(),
-        format!("cnsenter: {absent} is no container, and nothing of one"),
+        "cnsenter: no process is in the namespace net:[7]".to_owned(),
+        format!("cnsenter: {absent} is nobody's on this host"),
         "cnsenter: /docker/no/such is no container's".to_owned(),
     ];
     assert_eq!(messages, expected, "{output:?}");

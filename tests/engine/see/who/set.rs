@@ -3,8 +3,10 @@
 use anyhow::Result;
 use testbed::{Container, Network, containerd, cri, guard, image, lxc, nspawn, oci, podman};
 
-/// Sleeps, and answers on a port of its network meanwhile.
-const SERVE: [&str; 3] = ["sh", "-c", "nc -lk -p 4471 -e true & exec sleep 100000"];
+/// Where each of them listens inside, and one of them, on the next one, on the host: where no other run of the tests does.
+pub(super) fn port() -> u16 {
+    20_000 + (std::process::id() % 10_000) as u16
+}
 
 /// The guards of a set, in the order in which they are to be dropped.
 pub(super) struct Set {
@@ -34,26 +36,31 @@ impl Set {
     pub(super) fn start() -> Result<Set> {
         let busybox = image::busybox()?;
         let network = Network::create(&[])?;
-        let docker = |args: &[&str]| Container::run(busybox, args, &SERVE);
+        let port = port();
+        let serve = format!("nc -ll -p {port} -e true & exec sleep 100000");
+        let serve = &["sh", "-c", &serve];
+        let docker = |args: &[&str]| Container::run(busybox, args, serve);
         let bridged = docker(&["--publish", "80", "--publish", "53/udp"])?;
-        let joined = docker(&["--network", &format!("container:{}", bridged.id())])?;
+        let joined = format!("container:{}", bridged.id());
+        let joined = Container::run(busybox, &["--network", &joined], &["sleep", "100000"])?;
         let on_network = docker(&["--network", network.name()])?;
         let alone = docker(&["--network", "none"])?;
-        let on_host = Container::run(busybox, &["--network", "host"], &["sleep", "100000"])?;
+        let at = format!("127.0.0.1:{}", port + 1);
+        let on_host = Container::run(busybox, &["--network", "host"], &["httpd", "-f", "-p", &at])?;
         let of_podman = podman::Network::create()?;
-        let attached = podman::Container::run(&["--network", of_podman.name()], &SERVE)?;
+        let attached = podman::Container::run(&["--network", of_podman.name()], serve)?;
         let pod = cri::Pod::run(&guard::unique_name(), "who")?;
         Ok(Set {
             docker: vec![bridged, joined, on_network, alone, on_host],
-            podman: vec![attached, podman::Container::run(&[], &SERVE)?],
-            containerd: containerd::Container::run(containerd::NAMESPACE, &[], &SERVE)?,
-            app: pod.container("app", &SERVE)?,
+            podman: vec![attached, podman::Container::run(&[], serve)?],
+            containerd: containerd::Container::run(containerd::NAMESPACE, &[], serve)?,
+            app: pod.container("app", serve)?,
             pod,
             lxc: lxc::Container::start()?,
             machine: nspawn::Machine::start()?,
             by_hand: [
-                oci::Container::run(oci::Runtime::Runc, None, &[], &SERVE)?,
-                oci::Container::run(oci::Runtime::Crun, None, &[], &SERVE)?,
+                oci::Container::run(oci::Runtime::Runc, None, &[], serve)?,
+                oci::Container::run(oci::Runtime::Crun, None, &[], serve)?,
             ],
             _networks: (network, of_podman),
         })

@@ -1,10 +1,11 @@
 //! What is known of this host, each part read when it is first needed, and once: most words need little of it.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
 
 use resolve::{Evidence, Listed, Owner as Recorded, Records, Reference, Settings};
 use serde_json::Value;
-use survey::{Inode, Kind, Namespaces};
+use survey::{Depth, Held, Inode, Kind, Link, Namespaces};
 
 use super::super::inventory::{self, Inventory};
 use super::found::Owner;
@@ -14,14 +15,25 @@ pub(super) struct Host<'a> {
     settings: &'a Settings,
     pub(super) records: Records,
     namespaces: OnceCell<Namespaces>,
+    links: OnceCell<Vec<Link>>,
+    held: OnceCell<Vec<Held>>,
+    /// The networks by the numbers by which this one knows them.
+    pub(super) numbers: OnceCell<BTreeMap<i32, Inode>>,
     /// An engine did not answer: it is not waited for again.
     is_silent: Cell<bool>,
 }
 
 impl<'a> Host<'a> {
     pub(super) fn of(settings: &'a Settings) -> Self {
-        let records = Records::of(settings);
-        Self { settings, records, namespaces: OnceCell::new(), is_silent: Cell::new(false) }
+        Self {
+            settings,
+            records: Records::of(settings),
+            namespaces: OnceCell::new(),
+            links: OnceCell::new(),
+            held: OnceCell::new(),
+            numbers: OnceCell::new(),
+            is_silent: Cell::new(false),
+        }
     }
 
     /// Its own namespace of a kind.
@@ -31,6 +43,16 @@ impl<'a> Host<'a> {
 
     fn namespaces(&self) -> &Namespaces {
         self.namespaces.get_or_init(Namespaces::of_host)
+    }
+
+    /// The interfaces of the network of this process: the host's, as a rule.
+    pub(super) fn links(&self) -> &[Link] {
+        self.links.get_or_init(|| survey::links(None).unwrap_or_default())
+    }
+
+    /// Every network, the host's own first.
+    pub(super) fn held(&self) -> &[Held] {
+        self.held.get_or_init(|| survey::networks(Depth::Names).map(|networks| networks.held).unwrap_or_default())
     }
 
     /// The containers that each of these processes is in; of those in one container's cgroup one alone.

@@ -1,9 +1,12 @@
 //! What a word may mean, by its form alone. Whether it is there is looked up elsewhere.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use resolve::Reference;
 use survey::{Inode, Kind};
+
+use super::port::Port;
 
 /// The first of the numbers that the kernel gives to namespaces, `include/uapi/linux/nsfs.h` and
 /// `include/linux/proc_ns.h`. No pid comes near it.
@@ -11,6 +14,9 @@ const FIRST_INODE: u64 = 0xefff_fff8;
 
 /// The kernel has no greater pids, proc_sys_kernel(5).
 const GREATEST_PID: u64 = 1 << 22;
+
+/// An interface's name is no longer, in bytes, netdevice(7).
+const LONGEST_NAME: usize = 15;
 
 /// One way to read a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,14 @@ pub(super) enum Reading {
     Namespace(Option<Kind>, Inode),
     /// A path: of a namespace file, a folder of a cgroup or of a file system; or a cgroup's own.
     Path(PathBuf),
+    /// An interface of the host's.
+    Interface(String),
+    /// An address.
+    Address(IpAddr),
+    /// A hardware address.
+    Mac([u8; 6]),
+    /// A port.
+    Port(Port),
     /// The ID of a folder of overlay2.
     Layer(String),
     /// A container.
@@ -56,9 +70,11 @@ pub(super) fn readings(word: &str) -> Readings {
     } else {
         readings.likely.extend(name);
     }
+    readings.likely.extend(interface(word));
     if layer(word) {
         readings.possible.push(Reading::Layer(word.to_owned()));
     }
+    readings.possible.extend(bare_mac(word).map(Reading::Mac));
     readings
 }
 
@@ -69,9 +85,82 @@ fn certain(word: &str) -> Option<Reading> {
         let kind = Kind::ALL.into_iter().find(|known| known.name() == kind)?;
         return Some(Reading::Namespace(Some(kind), Inode(number)));
     }
+    if let Some(mac) = mac(word) {
+        return Some(Reading::Mac(mac));
+    }
+    if let Some(ip) = address(word) {
+        return Some(Reading::Address(ip));
+    }
+    if let Some(port) = port(word) {
+        return Some(Reading::Port(port));
+    }
     let is_unit = [".scope", ".service", ".slice"].iter().any(|end| word.ends_with(end));
     let is_path = word.contains('/') && !word.contains("://") && !word.starts_with("pod/");
     (is_path || is_unit).then(|| Reading::Path(PathBuf::from(word)))
+}
+
+/// An address, as ip(8) prints it too: with the length of its prefix, or the interface that it is good for.
+fn address(word: &str) -> Option<IpAddr> {
+    let (ip, prefix) = word.split_once('/').unwrap_or((word, "0"));
+    let ip = ip.split('%').next()?.parse::<IpAddr>().ok()?;
+    prefix.parse::<u8>().ok().filter(|prefix| *prefix <= if ip.is_ipv4() { 32 } else { 128 })?;
+    Some(ip)
+}
+
+/// A hardware address: `02:42:ac:11:00:02`, `02-42-ac-11-00-02`, `0242.ac11.0002`.
+fn mac(word: &str) -> Option<[u8; 6]> {
+    let octets: Vec<_> = word.split([':', '-']).collect();
+    if octets.len() == 6 && octets.iter().all(|octet| matches!(octet.len(), 1 | 2)) {
+        let octets = octets.iter().map(|octet| hexadecimal(octet)?.try_into().ok());
+        return octets.collect::<Option<Vec<u8>>>()?.try_into().ok();
+    }
+    let words: Vec<_> = word.split('.').collect();
+    let is_one = words.len() == 3 && words.iter().all(|word| word.len() == 4);
+    is_one.then(|| bare_mac(&words.concat())).flatten()
+}
+
+/// The same without anything in between; an ID may look like that as well.
+fn bare_mac(word: &str) -> Option<[u8; 6]> {
+    let octets = hexadecimal(word).filter(|_| word.len() == 12)?.to_be_bytes();
+    octets[2..].try_into().ok()
+}
+
+/// Hexadecimal digits and nothing else.
+fn hexadecimal(word: &str) -> Option<u64> {
+    word.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(word, 16).ok()).flatten()
+}
+
+/// A port: `:80`, `HOST:80`, `80/tcp`, `HOST:80/udp`, and as docker ps prints one, `0.0.0.0:8080->80/tcp`.
+fn port(word: &str) -> Option<Port> {
+    let (outer, inner) = word.split_once("->").unwrap_or((word, word));
+    let protocol = match inner.split_once('/') {
+        Some((_, name)) => Some(["tcp", "udp", "sctp"].into_iter().find(|known| *known == name)?),
+        None => None,
+    };
+    let outer = outer.split_once('/').map_or(outer, |(port, _)| port);
+    let (host, number) = match outer.rsplit_once(':') {
+        Some(("" | "*", number)) => (None, number),
+        Some(("localhost", number)) => (Some(IpAddr::from([127, 0, 0, 1])), number),
+        Some((host, number)) => {
+            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            (Some(bare.parse().ok()?), number)
+        }
+        // Without a protocol, it is the number of anything.
+        None => (None, protocol.map(|_| outer)?),
+    };
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse().ok().filter(|number| digits && *number > 0)?;
+    // Every address is none in particular.
+    Some(Port { host: host.filter(|host: &IpAddr| !host.is_unspecified()), number, protocol })
+}
+
+/// An interface, as ip(8) prints it too: `veth0123456@if5:`.
+fn interface(word: &str) -> Option<Reading> {
+    let word = word.strip_suffix(':').unwrap_or(word);
+    let name = word.split_once('@').map_or(word, |(name, _)| name);
+    let letters = |letter: char| !letter.is_whitespace() && !matches!(letter, '/' | ':');
+    let is_one = (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(letters);
+    is_one.then(|| Reading::Interface(name.to_owned()))
 }
 
 fn number(word: &str) -> Option<Reading> {
@@ -90,33 +179,52 @@ fn layer(word: &str) -> bool {
     id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Says that it was not found.
-pub(super) fn missing(word: &str) -> String {
-    match &readings(word).likely[..] {
-        [Reading::Process(pid)] => format!("no process and no thread has the number {pid}"),
-        [Reading::Namespace(..)] => format!("nothing is in the namespace {word}"),
-        [Reading::Path(_)] => format!("{word} is no container's"),
-        _ => format!("{word} is no container, and nothing of one"),
+/// Says that it was not found, and what to do about it.
+pub(super) fn missing(word: &str) -> (String, &'static str) {
+    match readings(word).likely.first() {
+        Some(Reading::Process(pid)) => (
+            format!("no process and no thread has the number {pid}"),
+            "it has ended, or is the number in another pid namespace: who takes the host's",
+        ),
+        Some(Reading::Namespace(..)) => (
+            format!("no process is in the namespace {word}"),
+            "it is gone, or only a file or a descriptor keeps it: cnsenter netns lists those of networks",
+        ),
+        Some(Reading::Address(_) | Reading::Mac(_)) => (
+            format!("nothing on this host has the address {word}"),
+            "what has it has ended, or is on another host: ip neighbour shows those that were heard of",
+        ),
+        Some(Reading::Port(_)) => (
+            format!("nobody on this host publishes {word} or listens on it"),
+            "a port on one side alone is HOST:PORT or PORT/udp; ss -tulpn lists the host's own",
+        ),
+        Some(Reading::Path(_)) => (
+            format!("{word} is no container's"),
+            "who takes a cgroup, a container's own folder of overlay2 or the file of a namespace",
+        ),
+        _ => (
+            format!("{word} is nobody's on this host"),
+            "cnsenter ls -a lists the containers; cnsenter who --help says what may be asked for",
+        ),
     }
-}
-
-/// What to do about it.
-pub(super) fn hint(word: &str) -> String {
-    match &readings(word).likely[..] {
-        [Reading::Process(_)] => "it has ended, or is the number of another pid namespace: who takes the host's",
-        [Reading::Namespace(..)] => "it has ended, or only a descriptor keeps it: cnsenter netns, lsns",
-        [Reading::Path(_)] => "who takes a cgroup, a container's own folder of overlay2 or a namespace file",
-        _ => "cnsenter ls -a lists the containers, cnsenter who --help what may be asked for",
-    }
-    .to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// All but that it may be the name of an interface, which nearly every word may.
     fn likely(word: &str) -> Vec<Reading> {
-        readings(word).likely
+        let mut likely = readings(word).likely;
+        likely.retain(|reading| !matches!(reading, Reading::Interface(_)));
+        likely
+    }
+
+    fn interface(word: &str) -> Option<String> {
+        readings(word).likely.into_iter().find_map(|reading| match reading {
+            Reading::Interface(name) => Some(name),
+            _ => None,
+        })
     }
 
     #[test]
@@ -126,8 +234,7 @@ mod tests {
         assert_eq!(readings("4711").possible, [name("4711")]);
         assert_eq!(likely("4026532633"), [Reading::Namespace(None, Inode(4_026_532_633))]);
         for word in ["0", "4194305", "123456789012345678901"] {
-            assert_eq!(likely(word), [], "{word}");
-            assert_eq!(readings(word).possible, [], "{word}");
+            assert_eq!(likely(word), [name(word)], "{word}");
         }
     }
 
@@ -156,5 +263,55 @@ mod tests {
             assert_eq!(likely(word), [Reading::Name(word.parse().unwrap())], "{word}");
         }
         assert_eq!(readings("a b"), Readings::default());
+    }
+
+    #[test]
+    fn an_interface_is_read_as_ip_prints_it() {
+        for word in ["veth0123456", "veth0123456@if5", "veth0123456@if5:", "veth0123456:"] {
+            assert_eq!(interface(word).as_deref(), Some("veth0123456"), "{word}");
+        }
+        for word in ["", "a/b", "sixteen-letters-", "a b", "@if5"] {
+            assert_eq!(interface(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_in_each_usual_spelling() {
+        for word in ["10.0.0.7", "10.0.0.7/24"] {
+            assert_eq!(likely(word), [Reading::Address([10, 0, 0, 7].into())], "{word}");
+        }
+        for word in ["fe80::7", "fe80::7/64", "fe80::7%eth0", "FE80:0::7"] {
+            assert_eq!(likely(word), [Reading::Address("fe80::7".parse().unwrap())], "{word}");
+        }
+        let mac = Reading::Mac([2, 0x42, 0xac, 0x11, 0, 7]);
+        for word in ["02:42:ac:11:00:07", "2:42:AC:11:0:7", "02-42-ac-11-00-07", "0242.ac11.0007"] {
+            assert_eq!(likely(word), [mac.clone()], "{word}");
+        }
+        assert_eq!(readings("0242ac110007").possible, [mac]);
+        for word in ["10.0.0.7/33", "02:42:ac:11:00", "02:42:ac:11:00:zz", "0242.ac11.00"] {
+            let is_address = |reading: &Reading| matches!(reading, Reading::Address(_) | Reading::Mac(_));
+            assert!(!likely(word).iter().any(is_address), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_port_has_a_colon_or_a_protocol() {
+        let port = |host: Option<&str>, protocol| {
+            let host = host.map(|host| host.parse().unwrap());
+            [Reading::Port(Port { host, number: 8080, protocol })]
+        };
+        for word in [":8080", "*:8080", "0.0.0.0:8080", "[::]:8080"] {
+            assert_eq!(likely(word), port(None, None), "{word}");
+        }
+        for word in ["8080/tcp", ":8080/tcp", "0.0.0.0:8080->80/tcp"] {
+            assert_eq!(likely(word), port(None, Some("tcp")), "{word}");
+        }
+        assert_eq!(likely("10.0.0.7:8080"), port(Some("10.0.0.7"), None));
+        assert_eq!(likely("localhost:8080/udp"), port(Some("127.0.0.1"), Some("udp")));
+        assert_eq!(likely("[fe80::7]:8080"), port(Some("fe80::7"), None));
+        for word in [":0", ":65536", ":http", "8080/icmp", "web:8080", ":+8080", "::8080->"] {
+            let is_port = |reading: &Reading| matches!(reading, Reading::Port(_));
+            assert!(!likely(word).iter().any(is_port), "{word}");
+        }
     }
 }
