@@ -249,12 +249,13 @@ fn namespaces(screen: &mut Screen, facts: &Facts) {
         return;
     }
     let (of_host, own): (Vec<_>, Vec<_>) = Kind::ALL.into_iter().partition(|kind| facts.is_of_host(*kind));
-    let numbered = |kind: &Kind| Some(format!("{} {}", kind.name(), facts.item.namespaces.get(*kind)?.0));
+    let numbered = |kind: &Kind| Some(format!("{}:[{}]", kind.name(), facts.item.namespaces.get(*kind)?.0));
+    // As readlink(1) has them, and who takes them.
     let mut parts: Vec<_> = own.iter().filter_map(numbered).collect();
     if !of_host.is_empty() {
-        parts.push(format!("the host's: {}", of_host.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" ")));
+        parts.push(format!("- the host's: {}", of_host.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" ")));
     }
-    screen.row("namespaces", [Plain(parts.join("; "))]);
+    screen.row("namespaces", [Plain(parts.join(" "))]);
     let mut shared: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
     for kind in own {
         let with = facts.sharing(kind);
