@@ -2,7 +2,6 @@
 //! name belongs in `search.rs`; what a runtime reads, in its own file.
 
 use std::cell::LazyCell;
-use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
@@ -117,8 +116,9 @@ pub(crate) fn list(settings: &Settings, asking: Asking) -> Result<Listing, Error
         if runtime == Runtime::Nspawn {
             add_unregistered(&mut listing.containers, from);
         }
-        // What was made in the same second stays as the engine has it.
-        listing.containers[from..].sort_by_key(|listed| Reverse(listed.created));
+        // What was made in the same second stays as its engine has it.
+        let name = |listed: &Listed| listed.container.folder().map(|_| listed.container.name.clone());
+        listing.containers[from..].sort_by(|a, b| (b.created, name(a)).cmp(&(a.created, name(b))));
     }
     Ok(Listing { containers: as_now(listing.containers), ..listing })
 }
@@ -169,7 +169,6 @@ fn heard(
     }
     let all = if told.is_empty() {
         reasons.extend(report.says_forbidden());
-        report.listed.sort_by(|a, b| a.container.name.cmp(&b.container.name));
         report.listed
     } else {
         // Their word is final.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use resolve::{Attached, Published, State};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use survey::Kind;
 
 use super::{Interface, Inventory, Item, Shared};
@@ -37,30 +37,42 @@ pub(in crate::subcommand) const FIELDS: [&str; 18] = [
 pub(in crate::subcommand) fn json(item: &Item, inventory: &Inventory) -> Value {
     let listed = &item.listed;
     let container = &listed.container;
-    let kinds = |pick: &dyn Fn(Kind) -> Value| -> Map<String, Value> {
-        Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), pick(kind))).collect()
-    };
     let of_host = Kind::ALL.into_iter().filter(|kind| item.shares_with_host(&inventory.host, *kind));
-    json!({
-        "runtime": container.runtime.scheme(),
-        "namespace": container.namespace,
-        "id": container.id,
-        "name": container.name,
-        "reference": container.reference().to_string(),
-        "state": state(&container.state),
-        "exit_code": exit_code(&container.state),
-        "pid": container.pid,
-        "image": listed.image,
-        "created": created(item),
-        "started": item.started.and_then(time),
-        "labels": listed.labels,
-        "networks": listed.networks.iter().map(attached).collect::<Vec<_>>(),
-        "ports": listed.ports.iter().map(published).collect::<Vec<_>>(),
-        "namespaces": kinds(&|kind| json!(item.namespaces.get(kind).map(|inode| inode.0))),
-        "host_namespaces": of_host.map(Kind::name).collect::<Vec<_>>(),
-        "shares": inventory.shared_with(item).iter().map(shared).collect::<Vec<_>>(),
-        "interfaces": item.interfaces.iter().map(interface).collect::<Vec<_>>(),
-    })
+    let namespaces = Kind::ALL.map(|kind| (kind.name(), item.namespaces.get(kind).map(|inode| inode.0).into()));
+    let labels = listed.labels.iter().map(|(key, value)| (key.as_str(), value.as_str().into()));
+    object([
+        ("runtime", container.runtime.scheme().into()),
+        ("namespace", container.namespace.as_deref().into()),
+        ("id", container.id.as_str().into()),
+        ("name", container.name.as_str().into()),
+        ("reference", container.reference().to_string().into()),
+        ("state", state(&container.state).into()),
+        ("exit_code", exit_code(&container.state).into()),
+        ("pid", container.pid.into()),
+        ("image", listed.image.as_deref().into()),
+        ("created", created(item).into()),
+        ("started", item.started.and_then(time).into()),
+        ("labels", object(labels)),
+        ("networks", listed.networks.iter().map(attached).collect()),
+        ("ports", listed.ports.iter().map(published).collect()),
+        ("namespaces", object(namespaces)),
+        ("host_namespaces", of_host.map(Kind::name).collect()),
+        ("shares", inventory.shared_with(item).iter().map(shared).collect()),
+        ("interfaces", item.interfaces.iter().map(interface).collect()),
+    ])
+}
+
+/// A fraction of the code that `json!` makes of the same.
+fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    let mut object = Map::new();
+    for (name, value) in fields {
+        object.insert(name.to_owned(), value);
+    }
+    Value::Object(object)
+}
+
+fn list<T: ToString>(parts: &[T]) -> Value {
+    parts.iter().map(T::to_string).collect()
 }
 
 /// In a word.
@@ -99,24 +111,35 @@ pub(in crate::subcommand) fn created(item: &Item) -> Option<String> {
 
 fn shared(shared: &Shared<'_>) -> Value {
     let container = &shared.item.listed.container;
-    let kinds: Vec<_> = shared.kinds.iter().map(|kind| kind.name()).collect();
-    json!({"reference": container.reference().to_string(), "name": container.name, "namespaces": kinds})
+    object([
+        ("reference", container.reference().to_string().into()),
+        ("name", container.name.as_str().into()),
+        ("namespaces", shared.kinds.iter().map(|kind| kind.name()).collect()),
+    ])
 }
 
 fn attached(network: &Attached) -> Value {
-    let mac = Some(&network.mac).filter(|mac| !mac.is_empty());
-    json!({"network": network.network, "addresses": network.addresses, "mac": mac})
+    let mac = Some(network.mac.as_str()).filter(|mac| !mac.is_empty());
+    object([("network", network.network.as_str().into()), ("addresses", list(&network.addresses)), ("mac", mac.into())])
 }
 
 fn published(port: &Published) -> Value {
-    let Published { host_ip, host_port, port, protocol } = port;
-    json!({"host_ip": host_ip, "host_port": host_port, "port": port, "protocol": protocol})
+    object([
+        ("host_ip", port.host_ip.to_string().into()),
+        ("host_port", port.host_port.into()),
+        ("port", port.port.into()),
+        ("protocol", port.protocol.as_str().into()),
+    ])
 }
 
 fn interface(interface: &Interface) -> Value {
-    let Interface { name, mac, addresses, host_end, bridge } = interface;
-    let mac = mac.map(hardware);
-    json!({"name": name, "mac": mac, "addresses": addresses, "host": host_end, "bridge": bridge})
+    object([
+        ("name", interface.name.as_str().into()),
+        ("mac", interface.mac.map(hardware).into()),
+        ("addresses", list(&interface.addresses)),
+        ("host", interface.host_end.as_deref().into()),
+        ("bridge", interface.bridge.as_deref().into()),
+    ])
 }
 
 /// A hardware address as ip(8) prints it.
