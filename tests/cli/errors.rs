@@ -3,6 +3,7 @@
 
 mod engine;
 mod files;
+mod subcommands;
 mod usage;
 
 use std::os::unix::process::CommandExt;

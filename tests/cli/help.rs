@@ -135,3 +135,36 @@ fn each_example_is_shown_and_can_be_run_as_it_stands() {
         assert!(args.target.is_some() && matches!(args.action, Action::Enter | Action::Print), "{line}");
     }
 }
+
+const SUBCOMMANDS: [&str; 6] = ["ls", "netns", "inspect", "who", "completions", "man"];
+
+#[test]
+fn a_subcommands_help_says_what_it_does_and_fits_a_terminal() {
+    for subcommand in SUBCOMMANDS {
+        let [short, long] = ["-h", "--help"].map(|option| {
+            let output = cnsenter().args([subcommand, option]).output().unwrap();
+            assert_eq!((output.status.code(), text(output.stderr).as_str()), (Some(0), ""), "{subcommand} {option}");
+            text(output.stdout)
+        });
+        assert_eq!(short, long);
+        assert!(short.contains(&format!("Usage: cnsenter {subcommand}")), "{short}");
+        for line in short.lines() {
+            assert!(line.chars().count() <= 120, "{subcommand}: too wide: {line}");
+            assert_eq!(line.trim_end(), line, "{subcommand}: blanks at the end");
+        }
+        assert!(!short.contains('\x1b') && short.ends_with('\n') && !short.ends_with("\n\n"), "{short:?}");
+    }
+}
+
+#[test]
+fn help_of_ls() {
+    let Output { stdout, .. } = cnsenter().args(["ls", "--help"]).output().unwrap();
+    insta::assert_snapshot!(text(stdout));
+}
+
+/// Rule 5: only as the first word is it one.
+#[test]
+fn a_subcommands_name_may_be_a_containers() {
+    let cli = cli::parse(CalledAs::Cnsenter, ["--net", "ls"].map(Into::into)).unwrap();
+    assert!(matches!(cli.target, Some(cli::TargetWord::Reference(reference)) if reference.plain() == Some("ls")));
+}

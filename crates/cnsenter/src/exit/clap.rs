@@ -32,7 +32,10 @@ fn usage(subcommand: &str, error: &clap::Error) -> UsageError {
         ErrorKind::MissingRequiredArgument => format!("{subcommand} needs {arg}"),
         ErrorKind::InvalidValue if value.is_empty() => format!("{option} needs a value"),
         ErrorKind::TooManyValues => format!("{option} takes no value"),
-        ErrorKind::ArgumentConflict => format!("{option} does not go with {}", context(ContextKind::PriorArg)),
+        ErrorKind::ArgumentConflict => {
+            let prior = context(ContextKind::PriorArg);
+            format!("{option} does not go with {}", prior.split(' ').next().unwrap_or_default())
+        }
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => match (cause, error.source()) {
             (Some(cause), _) => cause.message.clone(),
             (None, Some(cause)) => format!("{option} {value:?}: {cause}"),
