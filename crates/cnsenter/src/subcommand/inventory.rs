@@ -1,8 +1,6 @@
 //! Containers joined with what the kernel knows of them: namespaces, interfaces, the host's ends of their veths. What
 //! runtimes say belongs in `resolve`, what the kernel says in `survey`; how it is shown, to the subcommands.
 
-#![allow(dead_code)]
-
 mod json;
 mod sharing;
 
