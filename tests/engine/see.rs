@@ -5,7 +5,7 @@ mod inspect;
 mod list;
 mod ls;
 mod man;
-mod netns;
+pub(crate) mod netns;
 mod screens;
 mod survey;
 mod who;

@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     Variables(VariablesError),
     /// Entering failed, and with which container.
     NotEntered { error: EnterError, container: Option<Box<Container>> },
+    /// What the kernel has to say could not be read.
+    Unread(survey::Error),
     /// What was to be shown could not be written.
     Output(io::Error),
     /// Of the runtimes that are here none could be asked, and none left anything to be read in its place.
@@ -59,6 +61,12 @@ pub(crate) struct Line<'a> {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         Self::Unresolved(error)
+    }
+}
+
+impl From<survey::Error> for Failure {
+    fn from(error: survey::Error) -> Self {
+        Self::Unread(error)
     }
 }
 
@@ -95,6 +103,7 @@ pub(crate) fn report(failure: &Failure, line: &Line<'_>) -> u8 {
         Failure::Refused(refusal) => (refusal.to_string(), own),
         Failure::Variables(error) => (error.to_string(), own),
         Failure::NotEntered { error, container } => (hint::entering(error, container.as_deref()), status(error, own)),
+        Failure::Unread(error) => (error.to_string(), own),
         Failure::Output(error) => (format!("cannot write: {error}"), own),
         Failure::NobodyAnswers(unasked) => {
             let line = |unasked: &Unasked| format!("{}: {}", unasked.runtime.scheme(), unasked.reason);

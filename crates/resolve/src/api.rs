@@ -1,6 +1,7 @@
 //! Docker's API on a unix socket of this machine, which podman speaks as well. What engines keep on disk does not belong
 //! here, nor which engine is asked first.
 
+mod network;
 mod summary;
 mod transport;
 
@@ -21,6 +22,7 @@ use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateSt
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 
+pub(crate) use self::network::networks;
 use crate::Runtime;
 use crate::container::{Container, Elsewhere, Files, Pod, Source, State};
 use crate::endpoint::{Endpoint, Origin};

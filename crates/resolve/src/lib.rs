@@ -98,6 +98,14 @@ pub fn list(settings: &Settings, asking: Asking) -> Result<Listing, Error> {
     list::list(settings, asking)
 }
 
+/// ID and name of every network of the Docker engine: swarm's sandboxes are named by the beginning of the ID.
+///
+/// # Errors
+/// [`Error::Engine`] where it does not answer, and for what flags and environment say of engines, as [`resolve`].
+pub fn networks(settings: &Settings) -> Result<Vec<(String, String)>, Error> {
+    api::networks(settings)
+}
+
 /// What lists show, of one container that [`resolve`] found.
 pub fn describe(container: Container, settings: &Settings) -> Listed {
     list::describe(container, settings)

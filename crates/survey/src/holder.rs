@@ -55,9 +55,14 @@ pub enum Home {
 impl Held {
     /// The best way to it.
     pub fn home(&self) -> Option<Home> {
-        let process = self.processes.first().or(self.threads.first()).map(|pid| Home::Process(*pid));
-        let file = || self.files.first().cloned().map(Home::File);
-        process.or_else(file).or_else(|| self.descriptors.first().copied().map(Home::Descriptor))
+        self.homes().next()
+    }
+
+    /// All ways to it, the best first: what keeps it may go away meanwhile.
+    pub fn homes(&self) -> impl Iterator<Item = Home> {
+        let processes = self.processes.iter().chain(&self.threads).map(|pid| Home::Process(*pid));
+        let files = self.files.iter().cloned().map(Home::File);
+        processes.chain(files).chain(self.descriptors.iter().copied().map(Home::Descriptor))
     }
 }
 
@@ -88,7 +93,8 @@ pub fn networks(depth: Depth) -> Result<Networks, Error> {
         let net = Inode::read(&process.join("ns/net"), Kind::Net);
         match &net {
             Ok(inode) => found.held(*inode).processes.push(pid),
-            Err(cause) if cause.kind() == ErrorKind::PermissionDenied => {
+            // The kernel says the same of one that has just ended.
+            Err(cause) if cause.kind() == ErrorKind::PermissionDenied && process.exists() => {
                 found.unseen.push(pid);
                 continue;
             }

@@ -25,7 +25,7 @@ pub use holder::{Depth, Descriptor, Held, Home, Networks, networks};
 pub use link::{Address, Link};
 pub use listener::{Listener, Protocol};
 pub use member::members;
-pub use mount::{Mount, mounts_of};
+pub use mount::{Mount, mounted_over, mounts_of};
 pub use namespace::{Inode, Kind, Namespaces};
 pub use network::{Network, addresses, links, network, numbers};
 pub use process::Process;

@@ -4,6 +4,10 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{AtFlags, CWD};
+use rustix::mount::OpenTreeFlags;
 
 use crate::{Error, files};
 
@@ -65,6 +69,16 @@ impl Mount {
             options,
         })
     }
+}
+
+/// When the file was written on which something is mounted: of a namespace, when somebody began to keep it. `None` where
+/// that is not ours to see, before Linux 5.2, and in another mount namespace.
+pub fn mounted_over(file: &Path) -> Option<SystemTime> {
+    // A copy of the folder's mount without those in it shows what they cover.
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let folder = rustix::mount::open_tree(CWD, file.parent()?, flags).ok()?;
+    let found = rustix::fs::statat(folder, file.file_name()?, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(found.st_mtime).ok()?))
 }
 
 /// Undoes the list's `\040` for a space and its like.

@@ -55,6 +55,7 @@ fn each_file_of_a_swarm_is_entered_by_its_name() -> Result<()> {
         assert_eq!(output.code, Some(OWN), "{name}: {output:?}");
     }
     assert!(rules.iter().any(|text| text.contains("-A ")), "no table has a rule: {rules:?}");
+    crate::see::netns::check_swarm(&newest, &folder, &names)?;
     newest.docker(&["service", "rm", "web"])?;
     newest.docker(&["swarm", "leave", "--force"])?;
     Ok(())

@@ -30,7 +30,7 @@ pub(super) fn hint(failure: &Failure, line: &Line<'_>) -> Option<String> {
         Failure::Variables(VariablesError::Line { .. }) => {
             Some("a line is NAME=VALUE, NAME for your own, or a comment after #".to_owned())
         }
-        Failure::Variables(_) | Failure::Output(_) => None,
+        Failure::Variables(_) | Failure::Unread(_) | Failure::Output(_) => None,
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn take(settings: &Settings, asking: Asking) -> Result<Inventory, Fai
 
 /// As [`take`], without looking into a network, which takes longer than all the rest.
 pub(super) fn take_namespaces(settings: &Settings, asking: Asking) -> Result<Inventory, Failure> {
-    let listing = resolve::list(settings, asking)?;
+    let listing = crate::without_sigpipe(|| resolve::list(settings, asking))?;
     Ok(Inventory {
         items: listing.containers.into_iter().map(item).collect(),
         unasked: listing.unasked,

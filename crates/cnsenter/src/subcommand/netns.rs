@@ -1,10 +1,21 @@
-//! `cnsenter netns`: lists every network namespace of this host, and what keeps it.
+//! `cnsenter netns`: lists every network namespace of this host, and what keeps it. Whose one is belongs in
+//! `netns/owner.rs`.
+
+mod owner;
+
+use std::net::IpAddr;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use resolve::Asking;
+use serde_json::{Value, json};
+use survey::{Depth, Descriptor, Held, Home, Inode, Kind, Link, Namespaces, Networks};
 
-use super::{engines, inventory, output, table};
-use crate::exit::Failure;
+use self::owner::Owner;
+use super::inventory::{self, Inventory, Item};
+use super::table::{Column, Table};
+use super::{engines, output};
+use crate::exit::{self, Failure};
 
 /// Its command line.
 pub(super) fn command() -> Command {
@@ -14,16 +25,147 @@ pub(super) fn command() -> Command {
     engines::add(command)
 }
 
+/// A network namespace, as it is shown.
+struct Row<'a> {
+    held: &'a Held,
+    owner: Owner<'a>,
+    /// What is in it, or why that is not known.
+    links: Result<Vec<Link>, String>,
+}
+
 /// Does it; the exit status.
 pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
-    let inventory = inventory::take(&engines::settings(matches), Asking::Engines)?;
+    let settings = engines::settings(matches);
+    // Asked after: whoever keeps one of these is known by then.
+    let Networks { held, unseen } = survey::networks(Depth::Everything)?;
+    let inventory = inventory::take_namespaces(&settings, Asking::Engines)?;
+    output::say(&inventory);
+    let owners = owner::Owners::new(&inventory, &settings);
+    let own = Namespaces::of_process(std::process::id().cast_signed()).ok().and_then(|own| own.get(Kind::Net));
+    let mut rows = Vec::new();
+    for held in &held {
+        if let Some(links) = links(held, own) {
+            rows.push(Row { held, owner: owners.of(held), links });
+        }
+    }
+    rows.sort_by_key(|row| row.owner.rank());
+    say(&rows, &unseen);
     if matches.get_flag("json") {
-        let all = inventory.items.iter().map(|item| inventory::json(item, &inventory));
-        output::json(&all.collect())?;
+        output::json(&rows.iter().map(|row| document(row, &inventory)).collect())?;
     } else {
-        let mut rows = table::Table::new(&["NAME"]);
-        inventory.items.iter().for_each(|item| rows.row(vec![item.listed.container.name.clone()]));
-        rows.show()?;
+        table(&rows).show()?;
     }
     Ok(0)
+}
+
+/// The interfaces of a network, or why they are not known; `None` where it has gone meanwhile.
+fn links(held: &Held, own: Option<Inode>) -> Option<Result<Vec<Link>, String>> {
+    let homes: Vec<_> = if own == Some(held.inode) { vec![None] } else { held.homes().map(Some).collect() };
+    let mut failed = None;
+    for home in &homes {
+        match survey::network(home.as_ref()) {
+            Ok(network) if network.inode == held.inode => return Some(Ok(network.links)),
+            Err(error) if home.as_ref().is_none_or(is_there) => {
+                failed.get_or_insert_with(|| Err(error.to_string()));
+            }
+            // A pid or a path that changed hands, or has gone.
+            _ => {}
+        }
+    }
+    failed
+}
+
+/// Whether what kept a network is still there.
+fn is_there(home: &Home) -> bool {
+    match home {
+        Home::Process(pid) | Home::Descriptor(Descriptor { pid, .. }) => Path::new(&format!("/proc/{pid}")).exists(),
+        // One that we may not see is.
+        Home::File(file) => file.try_exists().unwrap_or(true),
+    }
+}
+
+/// Says what could not be looked at.
+fn say(rows: &[Row<'_>], unseen: &[i32]) {
+    // Where process 1 may not be looked at, the host's network is that of this process, by definition.
+    let hidden = unseen.iter().filter(|pid| **pid != 1).count();
+    if hidden > 0 {
+        exit::notice(&format!(
+            "{hidden} processes are not ours to look at: networks that they alone are in are not listed"
+        ));
+    }
+    let mut failed = rows.iter().filter_map(|row| row.links.as_ref().err());
+    if let Some(first) = failed.next() {
+        let others = match failed.count() {
+            0 => String::new(),
+            others => format!(", nor into {others} others"),
+        };
+        exit::notice(&format!("{first}{others}"));
+    }
+}
+
+fn table(rows: &[Row<'_>]) -> Table {
+    const WHOLE: usize = usize::MAX;
+    let column = |heading, least, rank| Column { heading, least, rank };
+    let mut table = Table::of([
+        column("INODE", WHOLE, 0),
+        column("OWNER", 24, 0),
+        column("PROCESSES", WHOLE, 3),
+        column("ADDRESSES", 15, 2),
+        column("FILE", 20, 1),
+    ]);
+    for row in rows {
+        let addresses = row.links.iter().flatten().flat_map(|link| &link.addresses);
+        let addresses = addresses.filter(|address| is_told(address.ip)).map(|address| address.ip.to_string());
+        let files = row.held.files.iter().map(|file| file.display().to_string());
+        table.row([
+            row.held.inode.0.to_string(),
+            row.owner.text(),
+            row.held.processes.len().to_string(),
+            addresses.collect::<Vec<_>>().join(","),
+            files.collect::<Vec<_>>().join(","),
+        ]);
+    }
+    table
+}
+
+/// Whether an address says which network this is: each has the loopback's, and each interface one that it gave itself.
+fn is_told(ip: IpAddr) -> bool {
+    !ip.is_loopback() && !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
+fn document(row: &Row<'_>, inventory: &Inventory) -> Value {
+    let Held { inode, processes, threads, files, descriptors } = row.held;
+    let descriptors = descriptors.iter().map(|held| json!({"pid": held.pid, "fd": held.fd}));
+    let links = row.links.as_ref();
+    json!({
+        "inode": inode.0,
+        "kind": row.owner.kind(),
+        "owner": row.owner.text(),
+        "containers": row.owner.containers().iter().map(|item| container(item, inventory)).collect::<Vec<_>>(),
+        "network": row.owner.network().map(|(id, name)| json!({"id": id, "name": name})),
+        "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+        "processes": processes,
+        "threads": threads,
+        "descriptors": descriptors.collect::<Vec<_>>(),
+        "interfaces": links.ok().map(|links| links.iter().map(interface).collect::<Vec<_>>()),
+        "unseen": links.err(),
+    })
+}
+
+/// What names a container, of all that `ls` says of it.
+fn container(item: &Item, inventory: &Inventory) -> Value {
+    let whole = inventory::json(item, inventory);
+    ["runtime", "namespace", "id", "name", "reference"]
+        .iter()
+        .map(|key| ((*key).to_owned(), whole[*key].clone()))
+        .collect()
+}
+
+fn interface(link: &Link) -> Value {
+    let addresses = link.addresses.iter().map(|address| format!("{}/{}", address.ip, address.prefix));
+    json!({
+        "name": link.name,
+        "mac": link.mac.map(inventory::hardware),
+        "addresses": addresses.collect::<Vec<_>>(),
+    })
 }

@@ -18,13 +18,18 @@ pub(super) fn notices(inventory: &Inventory) -> Result<(), Failure> {
     if items.is_empty() && !unasked.is_empty() && unasked.iter().all(|unasked| !unasked.by_state) {
         return Err(Failure::NobodyAnswers(unasked.clone()));
     }
-    for unasked in unasked {
+    say(inventory);
+    Ok(())
+}
+
+/// Says the same, and that alone: for what there is to show though nobody could be asked.
+pub(super) fn say(inventory: &Inventory) {
+    for unasked in &inventory.unasked {
         let instead = if unasked.by_state { "; this is what it left on disk" } else { "" };
         exit::notice(&format!("{} was not asked: {}{instead}", unasked.runtime.name(), unasked.reason));
     }
-    match items.iter().filter(|item| item.is_unseen()).count() {
+    match inventory.items.iter().filter(|item| item.is_unseen()).count() {
         0 => {}
         unseen => exit::notice(&format!("of {unseen} containers namespaces and interfaces are root's to see")),
     }
-    Ok(())
 }

@@ -8,9 +8,12 @@ use std::os::unix::net::UnixStream as Connection;
 use std::sync::Mutex;
 
 use bollard::errors::Error;
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker, body_full};
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::handshake;
 use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -30,15 +33,32 @@ pub(super) fn client(socket: String, connection: Connection) -> Result<Docker, E
     let transport = move |request: BollardRequest| {
         let ready = first.lock().ok().and_then(|mut first| first.take());
         let connection = ready.map_or_else(|| connect_to(&socket), Ok);
-        Box::pin(async move {
-            let (read, write) = UnixStream::from_std(connection?)?.into_split();
-            let stream = tokio::io::join(read.take(LARGEST_ANSWER), write);
-            let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-            tokio::spawn(connection);
-            Ok::<_, Error>(sender.send_request(address(request)?).await?)
-        })
+        Box::pin(async move { ask(connection?, address(request)?).await })
     };
     Docker::connect_with_custom_transport(transport, Some("http://docker"), LONGEST, API_DEFAULT_VERSION)
+}
+
+/// Asks one question.
+async fn ask(connection: Connection, request: BollardRequest) -> Result<Response<Incoming>, Error> {
+    let (read, write) = UnixStream::from_std(connection)?.into_split();
+    let stream = tokio::io::join(read.take(LARGEST_ANSWER), write);
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await?)
+}
+
+/// What is at a path, as it is told: for answers of which bollard's types would take more than is wanted.
+pub(super) async fn get(connection: Connection, path: &'static str) -> Result<Bytes, Error> {
+    let request = Request::get(path).header(HOST, "docker").body(body_full(Bytes::new()))?;
+    let answer = ask(connection, request).await?;
+    let status_code = answer.status().as_u16();
+    let body = answer.into_body().collect().await?.to_bytes();
+    match status_code {
+        200 => Ok(body),
+        _ => {
+            Err(Error::DockerResponseServerError { status_code, message: String::from_utf8_lossy(&body).into_owned() })
+        }
+    }
 }
 
 /// The process that listens at the other end, unless it is in a pid namespace that we cannot see.

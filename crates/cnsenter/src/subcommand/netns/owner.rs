@@ -1,0 +1,318 @@
+//! Whose a network namespace is, by who is in it, and by the names of the files that keep it.
+
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use resolve::{Network, Reference, Settings};
+use survey::{Descriptor, Held, Kind, Namespaces, Process};
+
+use crate::exit;
+use crate::subcommand::inventory::{self, Inventory, Item};
+
+/// An engine makes a network before the container's first process is in it, and removes it after the last. One that is
+/// older than this, and empty, was left behind.
+const STARTING: Duration = Duration::from_secs(60);
+
+/// Whose it is.
+pub(super) enum Owner<'a> {
+    /// The host's own, and that of containers that have no other.
+    Host(Vec<&'a Item>),
+    /// Containers', the one whose it is before those that share it.
+    Containers(Vec<&'a Item>),
+    /// Swarm's, for published ports.
+    Ingress,
+    /// Of an overlay network of swarm's, or of its load balancer. The ID may be the beginning of one.
+    Overlay { id: String, name: Option<String>, balancer: bool },
+    /// ip-netns(8)'s.
+    Named(String),
+    /// A process's or thread's that is in it, and the container that it is in but for the network.
+    Process { pid: i32, name: Option<String>, of: Option<&'a Item> },
+    /// Nobody's who is known: a file keeps it.
+    File,
+    /// Nothing keeps it but an open descriptor.
+    Descriptor { descriptor: Descriptor, name: Option<String> },
+    /// An engine made it, and no container has it.
+    Leaked,
+}
+
+impl Owner<'_> {
+    /// For programs, and where it stands in the list: what needs a look comes last.
+    fn class(&self) -> (u8, &'static str) {
+        match self {
+            Self::Host(_) => (0, "host"),
+            Self::Containers(_) => (1, "container"),
+            Self::Ingress => (2, "ingress"),
+            Self::Overlay { balancer: false, .. } => (2, "overlay"),
+            Self::Overlay { balancer: true, .. } => (2, "load-balancer"),
+            Self::Named(_) => (3, "ip-netns"),
+            Self::Process { .. } => (4, "process"),
+            Self::File => (5, "file"),
+            Self::Descriptor { .. } => (6, "descriptor"),
+            Self::Leaked => (7, "leaked"),
+        }
+    }
+
+    pub(super) fn rank(&self) -> u8 {
+        self.class().0
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.class().1
+    }
+
+    pub(super) fn text(&self) -> String {
+        let process = |pid: &i32, name: &Option<String>| match name {
+            Some(name) => format!("{name} ({pid})"),
+            None => pid.to_string(),
+        };
+        match self {
+            Self::Host(items) => list("the host".to_owned(), items),
+            Self::Containers(items) => match items.split_first() {
+                Some((first, others)) => list(reference(first), others),
+                None => String::new(),
+            },
+            Self::Ingress => "swarm ingress".to_owned(),
+            Self::Overlay { id, name, balancer } => {
+                let balancer = if *balancer { " (load balancer)" } else { "" };
+                format!("overlay {}{balancer}", name.as_ref().unwrap_or(id))
+            }
+            Self::Named(name) => format!("ip netns {name}"),
+            Self::Process { pid, name, of } => {
+                let of = of.map(|item| format!(" in {}", reference(item))).unwrap_or_default();
+                format!("process {}{of}", process(pid, name))
+            }
+            Self::File => "kept by a file".to_owned(),
+            Self::Descriptor { descriptor, name } => {
+                format!("held by a descriptor: {} of {}", descriptor.fd, process(&descriptor.pid, name))
+            }
+            Self::Leaked => "leaked: no container has it".to_owned(),
+        }
+    }
+
+    pub(super) fn containers(&self) -> &[&Item] {
+        match self {
+            Self::Host(items) | Self::Containers(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// ID and name of the overlay network.
+    pub(super) fn network(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::Overlay { id, name, .. } => Some((id, name.as_deref())),
+            _ => None,
+        }
+    }
+}
+
+fn list(first: String, others: &[&Item]) -> String {
+    std::iter::once(first).chain(others.iter().map(|item| reference(item))).collect::<Vec<_>>().join(", ")
+}
+
+/// A container by the name by which people know it, spelled so that it can be entered; with its state, if it does not run.
+fn reference(item: &Item) -> String {
+    let container = &item.listed.container;
+    let reference = match &container.pod {
+        Some(_) => container.reference(),
+        None => Reference::Name {
+            runtime: Some(container.runtime),
+            namespace: container.namespace.clone(),
+            name: container.name.clone(),
+        },
+    };
+    match container.pid {
+        Some(_) => reference.to_string(),
+        None => format!("{reference} ({})", inventory::state(&container.state)),
+    }
+}
+
+/// What it takes to tell.
+pub(super) struct Owners<'a> {
+    inventory: &'a Inventory,
+    settings: &'a Settings,
+    /// ID and name of the engine's networks. Asked for where one of swarm's is met, and once.
+    networks: OnceCell<Vec<(String, String)>>,
+}
+
+impl<'a> Owners<'a> {
+    pub(super) fn new(inventory: &'a Inventory, settings: &'a Settings) -> Self {
+        Self { inventory, settings, networks: OnceCell::new() }
+    }
+
+    pub(super) fn of(&self, held: &Held) -> Owner<'a> {
+        let is_in = |item: &&Item| item.network() == Some(held.inode);
+        let mut items: Vec<&Item> = self.inventory.items.iter().filter(is_in).collect();
+        items.sort_by_key(|item| matches!(item.listed.container.network, Network::Container(_)));
+        if self.inventory.host.get(Kind::Net) == Some(held.inode) {
+            return Owner::Host(items);
+        }
+        if !items.is_empty() {
+            return Owner::Containers(items);
+        }
+        let keepers: Vec<_> = held.files.iter().map(|file| (Keeper::of(file), file)).collect();
+        if let Some(owner) = keepers.iter().find_map(|(keeper, _)| self.by_name(keeper)) {
+            return owner;
+        }
+        if let Some(&pid) = held.processes.first().or(held.threads.first()) {
+            return Owner::Process { pid, name: process_name(pid), of: self.around(pid) };
+        }
+        if keepers.iter().any(|(keeper, file)| matches!(keeper, Keeper::Engine(_)) && self.is_left_behind(file)) {
+            return Owner::Leaked;
+        }
+        match held.descriptors.first() {
+            Some(&descriptor) if held.files.is_empty() => {
+                Owner::Descriptor { descriptor, name: process_name(descriptor.pid) }
+            }
+            _ => Owner::File,
+        }
+    }
+
+    /// By what a file's name says.
+    fn by_name(&self, keeper: &Keeper) -> Option<Owner<'a>> {
+        let overlay = |id: &String, balancer| {
+            let known = self.networks().iter().find(|(full, _)| full.starts_with(id.as_str()));
+            let (id, name) = known.map_or_else(|| (id.clone(), None), |(id, name)| (id.clone(), Some(name.clone())));
+            Owner::Overlay { id, name, balancer }
+        };
+        match keeper {
+            Keeper::Ingress => Some(Owner::Ingress),
+            Keeper::Overlay(id) => Some(overlay(id, false)),
+            Keeper::Balancer(id) => Some(overlay(id, true)),
+            Keeper::Named(name) => Some(Owner::Named(name.clone())),
+            // One that does not run has none, as a rule.
+            Keeper::Engine(name) => {
+                let is_its = |item: &&Item| match &item.listed.container.network {
+                    Network::Sandbox(key) => key.file_name() == Some(OsStr::new(name)),
+                    Network::Host(_) | Network::Container(_) | Network::None => false,
+                };
+                let items: Vec<_> = self.inventory.items.iter().filter(is_its).collect();
+                (!items.is_empty()).then_some(Owner::Containers(items))
+            }
+            Keeper::Other => None,
+        }
+    }
+
+    fn networks(&self) -> &[(String, String)] {
+        self.networks.get_or_init(|| {
+            let networks = crate::without_sigpipe(|| resolve::networks(self.settings));
+            networks.unwrap_or_else(|error| {
+                exit::notice(&format!("overlay networks are shown by their IDs: {error}"));
+                Vec::new()
+            })
+        })
+    }
+
+    /// The container whose other namespaces a process is in.
+    fn around(&self, pid: i32) -> Option<&'a Item> {
+        let inode = Namespaces::of_process(pid).ok()?.get(Kind::Pid)?;
+        let is_around = |item: &&Item| item.namespaces.get(Kind::Pid) == Some(inode);
+        self.inventory.items.iter().find(is_around).filter(|_| self.inventory.host.get(Kind::Pid) != Some(inode))
+    }
+
+    /// Whether an engine's file belongs to no container: all were asked, and it is not being made.
+    fn is_left_behind(&self, file: &Path) -> bool {
+        let all_known = self.inventory.unasked.iter().all(|unasked| unasked.by_state);
+        let age = || SystemTime::now().duration_since(survey::mounted_over(file)?).ok();
+        all_known && age().is_some_and(|age| age > STARTING)
+    }
+}
+
+fn process_name(pid: i32) -> Option<String> {
+    Process::read(pid).ok().map(|process| process.name)
+}
+
+/// Who keeps a network, by the name of its file.
+#[derive(Debug, PartialEq, Eq)]
+enum Keeper {
+    /// Swarm's ingress.
+    Ingress,
+    /// Swarm, for an overlay network, by the beginning of its ID.
+    Overlay(String),
+    /// Swarm, for the load balancer of one.
+    Balancer(String),
+    /// An engine, for a container: the name is made up.
+    Engine(String),
+    /// ip-netns(8).
+    Named(String),
+    /// Somebody else.
+    Other,
+}
+
+impl Keeper {
+    fn of(file: &Path) -> Self {
+        let file = in_its_root(file);
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return Self::Other };
+        let name = name.to_string_lossy().into_owned();
+        // What plugins of CNI's and podman keep there is called by a UUID.
+        let by_uuid = ["cni-", "netns-"].iter().any(|start| name.strip_prefix(start).is_some_and(is_uuid));
+        if by_uuid {
+            return Self::Engine(name);
+        }
+        if [Path::new("/run/netns"), Path::new("/var/run/netns")].contains(&folder) {
+            return Self::Named(name);
+        }
+        // Docker's, wherever it has been told to keep what runs.
+        if folder.file_name() != Some(OsStr::new("netns")) {
+            return Self::Other;
+        }
+        if name == "ingress_sbox" {
+            return Self::Ingress;
+        }
+        if let Some(id) = name.strip_prefix("lb_") {
+            return Self::Balancer(id.to_owned());
+        }
+        match name.split_once('-') {
+            Some((epoch, id)) if !epoch.is_empty() && is_of(epoch, u8::is_ascii_digit) => Self::Overlay(id.to_owned()),
+            _ if name.len() == 12 && is_of(&name, u8::is_ascii_hexdigit) => Self::Engine(name),
+            _ => Self::Other,
+        }
+    }
+}
+
+fn is_of(text: &str, class: fn(&u8) -> bool) -> bool {
+    text.as_bytes().iter().all(class)
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// The path of a file of another mount namespace there: without `/proc/PID/root`.
+fn in_its_root(file: &Path) -> PathBuf {
+    let below = file.strip_prefix("/proc").ok().and_then(|rest| {
+        let mut parts = rest.components();
+        parts.next()?;
+        (parts.next()?.as_os_str() == "root").then(|| Path::new("/").join(parts.as_path()))
+    });
+    below.unwrap_or_else(|| file.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_tells_who_keeps_it() {
+        let engine = |name: &str| Keeper::Engine(name.to_owned());
+        let uuid = "4f0e5a4c-0b0f-4a1e-9d44-0123456789ab";
+        for (file, keeper) in [
+            ("/run/docker/netns/a5e6c4190230", engine("a5e6c4190230")),
+            ("/proc/12/root/run/snap.docker/netns/a5e6c4190230", engine("a5e6c4190230")),
+            ("/run/docker/netns/ingress_sbox", Keeper::Ingress),
+            ("/run/docker/netns/1-q7zk0abcde", Keeper::Overlay("q7zk0abcde".into())),
+            ("/run/docker/netns/lb_q7zk0abcd", Keeper::Balancer("q7zk0abcd".into())),
+            ("/run/docker/netns/default", Keeper::Other),
+            ("/run/netns/lb_q7zk0abcd", Keeper::Named("lb_q7zk0abcd".into())),
+            ("/var/run/netns/blue", Keeper::Named("blue".into())),
+            (&format!("/run/netns/cni-{uuid}"), engine(&format!("cni-{uuid}"))),
+            (&format!("/run/user/7/netns/netns-{uuid}"), engine(&format!("netns-{uuid}"))),
+            ("/run/netns/cni-mine", Keeper::Named("cni-mine".into())),
+            ("/mnt/a5e6c4190230", Keeper::Other),
+            ("/", Keeper::Other),
+        ] {
+            assert_eq!(Keeper::of(Path::new(file)), keeper, "{file}");
+        }
+    }
+}
