@@ -5,6 +5,8 @@ mod mixed;
 mod network;
 mod odd;
 mod set;
+mod silent;
+mod swarm;
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Who is in a namespace, by its number.
 
 use resolve::Evidence;
-use survey::{Inode, Kind, Namespaces, Process};
+use survey::{Depth, Inode, Kind, Namespaces, Process};
 
 use super::found::{Found, Owner};
 use super::host::Host;
@@ -21,8 +21,30 @@ pub(super) fn find(kind: Option<Kind>, inode: Inode, host: &Host<'_>) -> Vec<Fou
         return of_host(*kind, inode, host);
     }
     let members = kinds.into_iter().map(|kind| (kind, survey::members(kind, inode)));
-    let Some((kind, pids)) = members.into_iter().find(|(_, pids)| !pids.is_empty()) else { return Vec::new() };
-    of_members(&pids, kind.name(), host)
+    match members.into_iter().find(|(_, pids)| !pids.is_empty()) {
+        Some((kind, pids)) => of_members(&pids, kind.name(), host),
+        None if kind.is_none_or(|kind| kind == Kind::Net) => of_keeper(inode, host),
+        None => Vec::new(),
+    }
+}
+
+/// What keeps a network in which no process is: a thread, a file, a descriptor.
+fn of_keeper(inode: Inode, host: &Host<'_>) -> Vec<Found> {
+    let networks = survey::networks(Depth::Everything).map(|networks| networks.held).unwrap_or_default();
+    let Some(held) = networks.into_iter().find(|held| held.inode == inode) else { return Vec::new() };
+    let found = |owner, how| Found { owner, how, kind: "namespace" };
+    if !held.threads.is_empty() {
+        return host.holders(&held).into_iter().map(|owner| found(owner, "a thread is in it".to_owned())).collect();
+    }
+    if let Some(file) = held.files.first() {
+        let how = "its file keeps it, no process is in it".to_owned();
+        return vec![found(Owner::Network { inode, file: file.clone() }, how)];
+    }
+    let mut pids: Vec<_> = held.descriptors.iter().map(|descriptor| descriptor.pid).collect();
+    pids.dedup();
+    let mut all = of_members(&pids, "net", host);
+    all.iter_mut().for_each(|found| found.how = "an open descriptor keeps it, no process is in it".to_owned());
+    all
 }
 
 /// Whose the processes in a namespace are.
