@@ -12,11 +12,11 @@ use testbed::{Container, image, output};
 use super::crowd::{self, Crowd};
 use super::measure::{self, Contender, Median, of};
 use super::plot::Curve;
-use super::{Promise, at_most};
+use super::{MANY, Promise, at_most};
 use crate::interrupt;
 
 /// How many containers there are at each step.
-pub(super) const STEPS: [usize; 6] = [10, 30, 60, 100, 200, 300];
+pub(super) const STEPS: [usize; 6] = [10, 30, 60, 100, 200, MANY];
 
 /// At which of them `ls` is held against `docker ps`.
 const LISTED: usize = 60;
@@ -99,9 +99,8 @@ impl Growth {
                 kept: self.listed == (LISTED, 0),
             },
         ];
-        let most = STEPS.last().copied().unwrap_or_default();
         promises.extend(self.who.iter().map(|Median { name, milliseconds, .. }| Promise {
-            what: format!("`{name}` with {most} containers"),
+            what: format!("`{name}` with {MANY} containers"),
             limit: format!("≤ {WHO:.0} ms"),
             measured: format!("{milliseconds:.1} ms"),
             kept: *milliseconds <= WHO,
