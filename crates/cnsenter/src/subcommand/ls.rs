@@ -63,7 +63,12 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     let filters: Vec<Filter> = matches.get_many("filter").into_iter().flatten().cloned().collect();
     let all = matches.get_flag("all") || filters.iter().any(Filter::is_of_states);
-    let inventory = inventory::take(&engines::settings(matches), Asking::Engines)?;
+    let settings = engines::settings(matches);
+    // No ID is found in a network, and no filter looks into one.
+    let inventory = match matches.get_flag("quiet") {
+        true => inventory::take_namespaces(&settings, Asking::Engines)?,
+        false => inventory::take(&settings, Asking::Engines)?,
+    };
     output::notices(&inventory)?;
     let wanted = |item: &&Item| (all || goes_on(item)) && filter::fits(&filters, item);
     let items: Vec<&Item> = inventory.items.iter().filter(wanted).collect();
