@@ -90,7 +90,7 @@ impl Engine {
 
     /// Exact name, full ID, unique prefix, in the engine's own order. A name that podman does not know may be a pod's.
     async fn find_by_name(&self, name: &str) -> Result<Vec<Container>, Error> {
-        match self.ask(self.docker.inspect_container(name, None)).await? {
+        match self.answer(name).await? {
             Ok(answer) => Ok(vec![self.container(answer)?]),
             Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => match self.runtime {
                 Runtime::Podman => self.infra_of_pod(name).await,
@@ -106,9 +106,9 @@ impl Engine {
         }
     }
 
-    /// All that the engine says of one container, by its ID; nothing where it does not answer.
-    pub(crate) async fn answer(&self, id: &str) -> Option<ContainerInspectResponse> {
-        self.ask(self.docker.inspect_container(id, None)).await.ok()?.ok()
+    /// All that the engine says of one container.
+    pub(crate) async fn answer(&self, name: &str) -> Result<Result<ContainerInspectResponse, Bollard>, Error> {
+        self.ask(self.docker.inspect_container(name, None)).await
     }
 
     /// podman's pods share the namespaces of one of their containers.
@@ -124,7 +124,7 @@ impl Engine {
     async fn inspect_all(&self, listed: Vec<(String, String)>) -> Result<Vec<Container>, Error> {
         let mut all = Vec::new();
         for (id, _) in listed.into_iter().take(MOST_ASKED) {
-            match self.ask(self.docker.inspect_container(&id, None)).await? {
+            match self.answer(&id).await? {
                 Ok(answer) => all.push(self.container(answer)?),
                 // Removed since it was listed.
                 Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => {}

@@ -134,7 +134,7 @@ fn by_engine(container: &Container, settings: &Settings) -> Option<History> {
     let executor = executor().ok()?;
     let answer = endpoints.into_iter().find_map(|endpoint| {
         let engine = Engine::open(container.runtime, endpoint, settings.timeout, deadline).ok()?;
-        executor.block_on(engine.answer(&container.id))
+        executor.block_on(engine.answer(&container.id)).ok()?.ok()
     });
     Some(of_answer(answer?))
 }

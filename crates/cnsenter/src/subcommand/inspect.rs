@@ -7,6 +7,7 @@ mod facts;
 mod mounts;
 mod network;
 mod rights;
+mod row;
 mod screen;
 
 use std::ffi::OsString;

@@ -43,12 +43,11 @@ impl Engine {
     /// All that the engine says of each of these, but for those that are gone by now; and why it did not say it of all.
     pub(crate) async fn inspected(&self, ids: Vec<String>) -> (Vec<Container>, Option<Error>) {
         log::info!("asking {} at {} for the processes of {}", self.runtime.name(), self.origin, ids.len());
-        let answers =
-            stream::iter(ids).map(async |id| match self.ask(self.docker.inspect_container(&id, None)).await? {
-                Ok(answer) => self.container(answer).map(Some),
-                Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-                Err(error) => Err(self.failed(failure(&error))),
-            });
+        let answers = stream::iter(ids).map(async |id| match self.answer(&id).await? {
+            Ok(answer) => self.container(answer).map(Some),
+            Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(self.failed(failure(&error))),
+        });
         let answers: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
         let (mut found, mut trouble) = (Vec::new(), None);
         for answer in answers {

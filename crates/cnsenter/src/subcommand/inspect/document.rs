@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use resolve::{History, Published, Sandbox};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use survey::{Cgroup, Kind, Link, Listener, Route, Usage};
 
 use super::super::inventory::{self, Interface};
@@ -24,30 +24,41 @@ impl Document {
         self.fields.insert(name.to_owned(), value);
     }
 
-    fn known<T>(&mut self, name: &str, known: &Known<T>, show: impl FnOnce(&T) -> Value) {
-        let value = known.as_ref().map(show).unwrap_or_else(|why| {
-            self.unseen.insert(name.to_owned(), json!(why));
-            Value::Null
-        });
-        self.put(name, value);
+    /// What is known; a field that is not is null.
+    fn known<'a, T>(&mut self, name: &str, known: &'a Known<T>) -> Option<&'a T> {
+        match known {
+            Ok(known) => Some(known),
+            Err(why) => {
+                self.unseen(name, why);
+                None
+            }
+        }
     }
+
+    fn unseen(&mut self, name: &str, why: &str) {
+        self.unseen.insert(name.to_owned(), why.into());
+    }
+}
+
+/// An object of fields. One function for all of them: what `json!` writes out for each takes three times as much room.
+fn object(fields: &mut [(&str, Value)]) -> Value {
+    Value::Object(fields.iter_mut().map(|(name, value)| ((*name).to_owned(), value.take())).collect())
 }
 
 /// As a JSON object.
 pub(super) fn of(facts: &Facts) -> Value {
     let Value::Object(fields) = inventory::json(&facts.item, &facts.others) else { return Value::Null };
     let mut document = Document { fields, unseen: Map::new() };
-    let shared = Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), json!(facts.sharing(kind))));
-    document.put("shared", Value::Object(shared.collect()));
+    let shared = Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), facts.sharing(kind).into())).collect();
+    document.put("shared", Value::Object(shared));
     document.put("sandbox", facts.sandbox.as_ref().map_or(Value::Null, sandbox));
     document.put("history", facts.history.as_ref().map_or(Value::Null, history));
-    document.put("enter", json!({"cnsenter": facts.cnsenter, "nsenter": facts.nsenter}));
+    let (cnsenter, nsenter) = (facts.cnsenter.as_str().into(), facts.nsenter.as_deref().into());
+    document.put("enter", object(&mut [("cnsenter", cnsenter), ("nsenter", nsenter)]));
+    GROUPS.iter().for_each(|name| document.put(name, Value::Null));
     match &facts.live {
         Ok(live) => groups(&mut document, facts, live),
-        Err(why) => {
-            document.unseen.insert("process".to_owned(), json!(why));
-            GROUPS.iter().for_each(|name| document.put(name, Value::Null));
-        }
+        Err(why) => document.unseen("process", why),
     }
     let unseen = Value::Object(std::mem::take(&mut document.unseen));
     document.put("unseen", unseen);
@@ -59,114 +70,167 @@ const GROUPS: [&str; 11] =
     ["process", "user", "interfaces", "routes", "dns", "listeners", "unserved", "cgroup", "security", "root", "mounts"];
 
 fn groups(document: &mut Document, facts: &Facts, live: &Live) {
-    document.known("process", &live.process, |process| {
-        let started = inventory::time(process.started);
-        json!({"pid": process.pid, "name": process.name, "command": process.command, "started": started})
-    });
-    document.known(
-        "user",
-        &live.ids,
-        |(ids, name)| json!({"uid": ids.uid, "gid": ids.gid, "groups": ids.groups, "name": name}),
-    );
-    document.known("interfaces", &live.network, |network| all(&network.links, interface));
-    document.known("routes", &live.network, |network| all(&network.routes, route));
-    document.known(
-        "dns",
-        &live.dns,
-        |dns| json!({"servers": dns.servers, "search": dns.search, "options": dns.options}),
-    );
-    document.known("listeners", &live.listeners, |listeners| all(listeners, listener));
-    document.known("unserved", &live.listeners, |listeners| unserved(&facts.item.listed.ports, listeners));
-    document.known("cgroup", &live.cgroup, cgroup);
-    document.known("security", &live.rights, |rights| security(rights, facts.history.as_ref()));
-    document.known("root", &live.mounts, |mounts| {
-        mounts.root.as_ref().map_or(Value::Null, |mount| root(mount, facts.item.listed.root.as_deref()))
-    });
-    document.known("mounts", &live.mounts, |mounts| all(&mounts.others, mount));
-}
-
-fn all<T>(items: &[T], show: impl Fn(&T) -> Value) -> Value {
-    Value::Array(items.iter().map(show).collect())
+    if let Some(process) = document.known("process", &live.process) {
+        let started = inventory::time(process.started).into();
+        let (name, command) = (process.name.as_str().into(), process.command.clone().into());
+        let fields = &mut [("pid", process.pid.into()), ("name", name), ("command", command), ("started", started)];
+        document.put("process", object(fields));
+    }
+    if let Some((ids, name)) = document.known("user", &live.ids) {
+        let (groups, name) = (ids.groups.clone().into(), name.as_deref().into());
+        let fields = &mut [("uid", ids.uid.into()), ("gid", ids.gid.into()), ("groups", groups), ("name", name)];
+        document.put("user", object(fields));
+    }
+    if let Some(network) = document.known("interfaces", &live.network) {
+        document.put("interfaces", network.links.iter().map(interface).collect());
+    }
+    if let Some(network) = document.known("routes", &live.network) {
+        document.put("routes", network.routes.iter().map(route).collect());
+    }
+    if let Some(dns) = document.known("dns", &live.dns) {
+        let [servers, search, options] = [&dns.servers, &dns.search, &dns.options].map(|words| words.clone().into());
+        document.put("dns", object(&mut [("servers", servers), ("search", search), ("options", options)]));
+    }
+    if let Some(listeners) = document.known("listeners", &live.listeners) {
+        document.put("listeners", listeners.iter().map(listener).collect());
+    }
+    if let Some(listeners) = document.known("unserved", &live.listeners) {
+        document.put("unserved", unserved(&facts.item.listed.ports, listeners));
+    }
+    if let Some((cgroup, usage)) = document.known("cgroup", &live.cgroup) {
+        document.put("cgroup", self::cgroup(cgroup, usage));
+    }
+    if let Some(rights) = document.known("security", &live.rights) {
+        document.put("security", security(rights, facts.history.as_ref()));
+    }
+    if let Some(mounts) = document.known("root", &live.mounts) {
+        let root = mounts.root.as_ref().map(|mount| root(mount, facts.item.listed.root.as_deref()));
+        document.put("root", root.into());
+    }
+    if let Some(mounts) = document.known("mounts", &live.mounts) {
+        document.put("mounts", mounts.others.iter().map(mount).collect());
+    }
 }
 
 fn path(path: Option<&Path>) -> Value {
-    json!(path.map(Path::to_string_lossy))
+    path.map(|path| path.to_string_lossy().into_owned()).into()
 }
 
 fn sandbox(sandbox: &Sandbox) -> Value {
     let (file, visible) = (path(Some(&sandbox.file.recorded)), path(sandbox.file.visible.as_deref()));
-    json!({"file": file, "visible": visible, "of": sandbox.owner})
+    object(&mut [("file", file), ("visible", visible), ("of", sandbox.owner.as_deref().into())])
 }
 
 fn history(history: &History) -> Value {
-    let health = history.health.as_ref();
-    let health = health.map(|it| json!({"status": it.status, "failing": it.failing, "said": it.said}));
-    json!({
-        "restarts": history.restarts, "restart_policy": history.restart_policy, "oom_killed": history.oom_killed,
-        "error": Some(&history.error).filter(|error| !error.is_empty()), "health": health,
-    })
+    let health = history.health.as_ref().map_or(Value::Null, |it| {
+        let (status, said) = (it.status.as_str().into(), it.said.as_str().into());
+        object(&mut [("status", status), ("failing", it.failing.into()), ("said", said)])
+    });
+    object(&mut [
+        ("restarts", history.restarts.into()),
+        ("restart_policy", history.restart_policy.as_str().into()),
+        ("oom_killed", history.oom_killed.into()),
+        ("error", Some(history.error.as_str()).filter(|error| !error.is_empty()).into()),
+        ("health", health),
+    ])
 }
 
 fn interface((link, ends): &(Link, Interface)) -> Value {
-    let ips: Vec<_> = link.addresses.iter().map(|address| address.ip).collect();
-    let prefixes: Vec<_> = link.addresses.iter().map(|address| address.prefix).collect();
-    json!({
-        "name": link.name, "index": link.index, "kind": link.kind, "mac": link.mac.map(inventory::hardware),
-        "mtu": link.mtu, "up": link.up, "operational": link.operational, "addresses": ips, "prefixes": prefixes,
-        "host_end": ends.host_end, "bridge": ends.bridge, "received": link.received, "sent": link.sent,
-        "dropped_in": link.dropped_in, "dropped_out": link.dropped_out,
-    })
+    object(&mut [
+        ("name", link.name.as_str().into()),
+        ("index", link.index.into()),
+        ("kind", link.kind.as_deref().into()),
+        ("mac", link.mac.map(inventory::hardware).into()),
+        ("mtu", link.mtu.into()),
+        ("up", link.up.into()),
+        ("operational", link.operational.into()),
+        ("addresses", link.addresses.iter().map(|address| address.ip.to_string()).collect()),
+        ("prefixes", link.addresses.iter().map(|address| address.prefix).collect()),
+        ("host_end", ends.host_end.as_deref().into()),
+        ("bridge", ends.bridge.as_deref().into()),
+        ("received", link.received.into()),
+        ("sent", link.sent.into()),
+        ("dropped_in", link.dropped_in.into()),
+        ("dropped_out", link.dropped_out.into()),
+    ])
 }
 
 fn route((route, interface): &(Route, Option<String>)) -> Value {
-    let destination = route.destination.map(|(ip, prefix)| format!("{ip}/{prefix}"));
-    json!({
-        "destination": destination, "gateway": route.gateway, "interface": interface, "source": route.source,
-        "metric": route.metric, "type": route.kind, "family": if route.is_v6 { 6 } else { 4 },
-    })
+    object(&mut [
+        ("destination", route.destination.map(|(ip, prefix)| format!("{ip}/{prefix}")).into()),
+        ("gateway", route.gateway.map(|ip| ip.to_string()).into()),
+        ("interface", interface.as_deref().into()),
+        ("source", route.source.map(|ip| ip.to_string()).into()),
+        ("metric", route.metric.into()),
+        ("type", route.kind.into()),
+        ("family", if route.is_v6 { 6 } else { 4 }.into()),
+    ])
 }
 
 fn listener(listener: &Listener) -> Value {
-    let address = listener.address;
-    json!({"protocol": listener.protocol.name(), "address": address.ip(), "port": address.port()})
+    let (ip, port) = (listener.address.ip().to_string(), listener.address.port());
+    object(&mut [("protocol", listener.protocol.name().into()), ("address", ip.into()), ("port", port.into())])
 }
 
 fn unserved(ports: &[Published], listeners: &[Listener]) -> Value {
     let dead = network::by_target(ports).into_iter().filter_map(|(port, _)| {
-        Some(json!({"port": port.port, "protocol": port.protocol, "why": network::is_dead(port, listeners)?}))
+        let why = network::is_dead(port, listeners)?.into();
+        let protocol = port.protocol.as_str().into();
+        Some(object(&mut [("port", port.port.into()), ("protocol", protocol), ("why", why)]))
     });
     dead.collect()
 }
 
-fn cgroup((cgroup, usage): &(Cgroup, Usage)) -> Value {
+fn cgroup(cgroup: &Cgroup, usage: &Usage) -> Value {
     let (throttled, periods) = usage.throttled.unzip();
-    json!({
-        "path": path(Some(&cgroup.path)), "memory": usage.memory, "working_set": usage.working_set,
-        "memory_limit": usage.memory_limit, "oom_kills": usage.oom_kills, "pids": usage.pids,
-        "pids_limit": usage.pids_limit, "cpu_limit": usage.cpu_limit, "cpu_used_us": usage.cpu_used,
-        "throttled_periods": throttled, "periods": periods,
-    })
+    object(&mut [
+        ("path", path(Some(&cgroup.path))),
+        ("memory", usage.memory.into()),
+        ("working_set", usage.working_set.into()),
+        ("memory_limit", usage.memory_limit.into()),
+        ("oom_kills", usage.oom_kills.into()),
+        ("pids", usage.pids.into()),
+        ("pids_limit", usage.pids_limit.into()),
+        ("cpu_limit", usage.cpu_limit.into()),
+        ("cpu_used_us", usage.cpu_used.into()),
+        ("throttled_periods", throttled.into()),
+        ("periods", periods.into()),
+    ])
 }
 
 fn security(rights: &Rights, history: Option<&History>) -> Value {
     let sets = &rights.capabilities;
-    json!({
-        "capabilities": {
-            "bounding": names(sets.bounding), "effective": names(sets.effective), "permitted": names(sets.permitted),
-            "inheritable": names(sets.inheritable), "ambient": names(sets.ambient),
-        },
-        "no_new_privs": rights.no_new_privileges, "seccomp": rights.seccomp,
-        "default_seccomp": history.map(|history| history.default_seccomp), "label": rights.label,
-    })
+    let capabilities = object(&mut [
+        ("bounding", names(sets.bounding).into()),
+        ("effective", names(sets.effective).into()),
+        ("permitted", names(sets.permitted).into()),
+        ("inheritable", names(sets.inheritable).into()),
+        ("ambient", names(sets.ambient).into()),
+    ]);
+    object(&mut [
+        ("capabilities", capabilities),
+        ("no_new_privs", rights.no_new_privileges.into()),
+        ("seccomp", rights.seccomp.into()),
+        ("default_seccomp", history.map(|history| history.default_seccomp).into()),
+        ("label", rights.label.as_deref().into()),
+    ])
 }
 
 /// `told` is where its runtime says that it is.
 fn root(mount: &Mount, told: Option<&Path>) -> Value {
-    let (folder, upper) = (path(told.or(mount.source.as_deref())), path(mount.upper.as_deref()));
-    json!({"path": folder, "type": mount.kind, "read_only": mount.read_only, "upper": upper})
+    object(&mut [
+        ("path", path(told.or(mount.source.as_deref()))),
+        ("type", mount.kind.as_str().into()),
+        ("read_only", mount.read_only.into()),
+        ("upper", path(mount.upper.as_deref())),
+    ])
 }
 
 fn mount(mount: &Mount) -> Value {
-    let (target, source) = (path(Some(&mount.target)), path(mount.source.as_deref()));
-    json!({"target": target, "source": source, "type": mount.kind, "read_only": mount.read_only})
+    object(&mut [
+        ("target", path(Some(&mount.target))),
+        ("source", path(mount.source.as_deref())),
+        ("type", mount.kind.as_str().into()),
+        ("read_only", mount.read_only.into()),
+    ])
 }
