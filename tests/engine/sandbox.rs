@@ -2,7 +2,7 @@
 //! seen from here are in `sandbox/mounts.rs`, swarm's in `sandbox/swarm.rs`.
 
 mod mounts;
-mod swarm;
+pub(crate) mod swarm;
 
 use std::path::Path;
 use std::process::Command;

@@ -13,7 +13,7 @@ use crate::run::{NET, OWN};
 
 /// Makes this mount namespace's netns folder that of the engine whose folder is the argument. Files of namespaces can be
 /// bound from another mount namespace, as other files cannot, and by a path that mount(8) must leave as it is.
-const ADOPT: &str = "
+pub(crate) const ADOPT: &str = "
 mount -t tmpfs none /run/docker/netns
 for file in \"$1\"/*; do
     : >\"/run/docker/netns/${file##*/}\"

@@ -1,6 +1,7 @@
 //! What is no container's first process: the host's own processes, threads, the dead, liars; and words that fit several
 //! things, or none.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -130,29 +131,61 @@ fn a_process_of_a_container_that_calls_itself_dockerd_is_the_containers() -> Res
     Ok(())
 }
 
+/// Each cgroup of a container, in every hierarchy that is mounted.
+fn cgroups(id: &str) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    let all = hierarchies.chain([root.to_owned()]).flat_map(|mount| {
+        let unit = format!("docker-{id}.scope");
+        [mount.join("docker").join(id), mount.join("system.slice").join(unit)]
+    });
+    let mut all: Vec<_> = all.filter(|folder| folder.join("cgroup.procs").exists()).collect();
+    // cpu,cpuacct has links by either name.
+    all.retain(|folder| folder.canonicalize().is_ok_and(|path| path == *folder));
+    all
+}
+
+/// A cgroup made below another one for a process, which is moved back when this is dropped.
+struct Below {
+    folder: PathBuf,
+    pid: String,
+}
+
+impl Below {
+    fn put(above: &Path, name: &str, pid: u32) -> Result<Below> {
+        let folder = above.join(name);
+        std::fs::create_dir(&folder)?;
+        let below = Below { folder, pid: pid.to_string() };
+        // Of version 1, it takes nobody before it has these.
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            if let (true, Ok(value)) = (below.folder.join(file).exists(), std::fs::read(above.join(file))) {
+                std::fs::write(below.folder.join(file), value)?;
+            }
+        }
+        std::fs::write(below.folder.join("cgroup.procs"), &below.pid)?;
+        Ok(below)
+    }
+}
+
+impl Drop for Below {
+    fn drop(&mut self) {
+        let above = self.folder.parent().unwrap_or(&self.folder);
+        let _ = std::fs::write(above.join("cgroup.procs"), &self.pid);
+        let _ = std::fs::remove_dir(&self.folder);
+    }
+}
+
 #[test]
 fn a_container_within_a_container_is_the_outer_ones() -> Result<()> {
-    let web = sleeping()?;
+    let (web, other) = (sleeping()?, sleeping()?);
     // What an engine inside would do, done from outside: a cgroup below, called like a container of the host's.
-    let other = sleeping()?;
-    let mut made = Vec::new();
-    for hierarchy in ["memory", "pids", "unified", ""] {
-        let above = std::path::Path::new("/sys/fs/cgroup").join(hierarchy).join("docker").join(web.id());
-        if above.join("cgroup.procs").exists() {
-            let below = above.join("docker").join(other.id());
-            std::fs::create_dir_all(&below)?;
-            std::fs::write(below.join("cgroup.procs"), web.pid()?.to_string())?;
-            made.push(below);
-        }
-    }
-    assert!(!made.is_empty(), "nowhere is a cgroup of {}", web.id());
-    let said = owner(web.pid()?)?;
-    for below in &made {
-        std::fs::write(below.ancestors().nth(2).context("no cgroup")?.join("cgroup.procs"), web.pid()?.to_string())?;
-        std::fs::remove_dir(below)?;
-        std::fs::remove_dir(below.parent().context("no cgroup")?)?;
-    }
-    assert_eq!(said, format!("docker://{}", web.name()));
+    let pid = web.pid()?;
+    let _below: Vec<_> =
+        cgroups(web.id()).iter().map(|above| Below::put(above, other.id(), pid)).collect::<Result<_>>()?;
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+    let inside = text.lines().filter(|line| line.contains(web.id()));
+    assert!(inside.clone().count() > 0 && inside.clone().all(|line| line.contains(other.id())), "{text}");
+    assert_eq!(owner(pid)?, format!("docker://{}", web.name()));
     Ok(())
 }
 

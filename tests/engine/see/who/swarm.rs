@@ -10,17 +10,6 @@ use testbed::{engine, image, ns, output, wait};
 
 use super::rows;
 
-/// Runs cnsenter who in the network of that engine, where the bridge is, with its files where an engine of the host's has
-/// them.
-const IN_PLACE: &str = "
-mount -t tmpfs none /run/docker/netns
-for file in \"$1\"/*; do
-    : >\"/run/docker/netns/${file##*/}\"
-    mount --no-canonicalize --bind \"$file\" \"/run/docker/netns/${file##*/}\"
-done
-shift; exec \"$@\"
-";
-
 #[test]
 fn sandboxes_without_a_process_are_found_by_their_file_and_tasks_by_their_name() -> Result<()> {
     let newest = engine::Newest::start()?;
@@ -48,6 +37,8 @@ fn sandboxes_without_a_process_are_found_by_their_file_and_tasks_by_their_name()
     })?;
     let socket = format!("unix://{}", newest.socket());
     let link = ns::link("net", ingress.0);
+    // In the network of that engine, where the bridge is, with its files where an engine of the host's has them.
+    let in_place = format!("{}\nshift; exec \"$@\"", crate::sandbox::swarm::ADOPT);
     let mut who = crate::run::on_default_engine(Command::new("nsenter"));
     who.args([
         "-n",
@@ -59,7 +50,7 @@ fn sandboxes_without_a_process_are_found_by_their_file_and_tasks_by_their_name()
         "private",
         "sh",
         "-euc",
-        IN_PLACE,
+        &in_place,
         "sh",
         &folder,
     ]);
