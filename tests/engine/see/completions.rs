@@ -1,5 +1,7 @@
 //! Completion in real shells on real terminals: what is typed, TAB, and the words that the shell then runs.
 
+mod hostile;
+mod names;
 mod shell;
 
 use std::fs;
@@ -21,7 +23,7 @@ fn completed(shell: &mut Shell, lines: &[(&str, &[&str])]) -> Result<()> {
 fn options_subcommands_and_their_words() -> Result<()> {
     for kind in [Kind::Bash, Kind::BareBash, Kind::Zsh, Kind::Fish] {
         let mut shell = Shell::start(kind)?;
-        let lines: [(&str, &[&str]); 9] = [
+        let lines: [(&str, &[&str]); 11] = [
             ("cnsenter --sandb\t", &["--sandbox"]),
             ("cnsenter --net --preserve-\t", &["--net", "--preserve-credentials"]),
             ("cnsenter --setuid fol\t", &["--setuid", "follow"]),
@@ -29,6 +31,8 @@ fn options_subcommands_and_their_words() -> Result<()> {
             ("cnsenter -Sfol\t", &["-Sfollow"]),
             ("cnsenter inspe\t", &["inspect"]),
             ("cnsenter ls --state-r\t", &["ls", "--state-root"]),
+            ("cnsenter ls --filter stat\tcre\t", &["ls", "--filter", "status=created"]),
+            ("cnsenter -E ZDOTD\t", &["-E", "ZDOTDIR"]),
             ("cnsenter completions fi\t", &["completions", "fish"]),
             ("cnsenter --net ls --state-r\t", &["--net", "ls", "--state-r"]),
         ];

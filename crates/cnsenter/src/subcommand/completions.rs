@@ -8,7 +8,7 @@ mod entry;
 mod values;
 mod words;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -35,32 +35,40 @@ In this shell alone:
   cnsenter completions fish | source         fish";
 
 /// Something that may stand at the cursor.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 struct Candidate {
-    /// The whole word.
     word: String,
     /// What it is, in a few words.
     what: String,
 }
 
-/// What may stand at the cursor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
-    /// One of these.
+/// What may stand at the cursor, in the place of what is typed there.
+#[derive(Debug)]
+struct Answer {
+    /// So many bytes of what is typed stay: `--net=`.
+    after: usize,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Those of these that what is typed is the beginning of.
     Words(Vec<Candidate>),
-    /// A file, after so many characters of the word.
-    Files(usize),
-    /// A folder, likewise.
-    Folders(usize),
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
     /// A part of another command line, whose program is the word of that number, `cnsenter` being 0.
     Program(usize),
 }
 
-impl Answer {
-    fn nothing() -> Self {
-        Self::Words(Vec::new())
+impl From<What> for Answer {
+    fn from(what: What) -> Self {
+        Self { after: 0, what }
     }
 }
+
+const NOTHING: What = What::Words(Vec::new());
 
 /// Its command line.
 pub(super) fn command() -> Command {
@@ -90,8 +98,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
                 (Some("fish"), [.., last]) => unquote(last),
                 _ => {}
             }
-            let current = line.pop().unwrap_or_default();
-            show(&text(answer(&line, &current.to_string_lossy())))?;
+            let typed = line.pop().unwrap_or_default();
+            let typed = typed.to_string_lossy();
+            show(&text(&answer(&line, &typed), &typed))?;
         }
         None => {
             let script = SHELLS.into_iter().find(|(name, _)| Some(*name) == shell).map(|(_, script)| script);
@@ -101,27 +110,28 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn answer(before: &[OsString], current: &str) -> Answer {
+fn answer(before: &[OsString], typed: &str) -> Answer {
     match before.first().and_then(|first| Subcommand::named(first)) {
-        Some(subcommand) => words::answer(subcommand, &before[1..], current),
-        None => entry::answer(before, current),
+        Some(subcommand) => words::answer(subcommand, &before[1..], typed),
+        None => entry::answer(before, typed),
     }
 }
 
 /// For the script: a line that says what there is, and a line each word.
-fn text(answer: Answer) -> String {
-    let mut words = match answer {
-        Answer::Words(words) => words,
-        Answer::Files(after) => return format!("files {after}\n"),
-        Answer::Folders(after) => return format!("folders {after}\n"),
-        Answer::Program(at) => return format!("program {at}\n"),
+fn text(answer: &Answer, typed: &str) -> String {
+    let (kept, rest) = typed.split_at(answer.after);
+    let words = match &answer.what {
+        What::Words(words) => words,
+        What::File => return format!("files {}\n", kept.chars().count()),
+        What::Folder => return format!("folders {}\n", kept.chars().count()),
+        What::Program(at) => return format!("program {at}\n"),
     };
-    words.sort();
-    words.dedup_by(|next, before| next.word == before.word);
     let mut text = "words\n".to_owned();
-    // Names come from images and hosts. What is no line of text can be typed by nobody.
-    for Candidate { word, what } in words.iter().filter(|candidate| plain(&candidate.word) == candidate.word) {
-        text.push_str(&format!("{word}\t{}\n", plain(what)));
+    for Candidate { word, what } in words {
+        // Names come from images and hosts. What is no line of text can be typed by nobody.
+        if word.starts_with(rest) && plain(word) == *word {
+            text.push_str(&format!("{kept}{word}\t{}\n", plain(what)));
+        }
     }
     text
 }
@@ -135,24 +145,16 @@ fn unquote(word: &mut OsString) {
     }
 }
 
-/// The options whose names a word may be the beginning of.
-fn options<'a>(typed: &str, all: impl Iterator<Item = (Option<char>, Option<&'a str>, String)>) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
+/// How options are spelled.
+fn options(all: &mut dyn Iterator<Item = (Option<char>, Option<&str>, String)>) -> What {
+    let mut words = Vec::new();
     for (short, long, what) in all {
-        let spelled = short.map(|short| format!("-{short}")).into_iter().chain(long.map(|long| format!("--{long}")));
-        let words = spelled.filter(|word| word.starts_with(typed));
-        candidates.extend(words.map(|word| Candidate { word, what: what.clone() }));
+        if let Some(short) = short {
+            words.push(Candidate { word: format!("-{short}"), what: what.clone() });
+        }
+        if let Some(long) = long {
+            words.push(Candidate { word: format!("--{long}"), what });
+        }
     }
-    candidates
-}
-
-/// The subcommands that a word may be the beginning of.
-fn subcommands(typed: &str) -> Vec<Candidate> {
-    let matching = Subcommand::ALL.into_iter().filter(|subcommand| subcommand.name().starts_with(typed));
-    matching.map(|it| Candidate { word: it.name().to_owned(), what: it.about() }).collect()
-}
-
-/// Whether a first word means a subcommand, whatever else is called so.
-fn is_subcommand(word: &str) -> bool {
-    Subcommand::named(OsStr::new(word)).is_some()
+    What::Words(words)
 }

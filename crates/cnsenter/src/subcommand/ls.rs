@@ -2,7 +2,7 @@
 //! which are wanted in `ls/filter.rs`; each of the other forms of output in its own file.
 
 mod columns;
-mod filter;
+pub(super) mod filter;
 mod pattern;
 mod template;
 mod tree;

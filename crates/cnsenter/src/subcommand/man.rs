@@ -4,10 +4,9 @@
 mod page;
 mod texts;
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Seek, Write};
-use std::process::{Command as Program, Stdio};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use rustix::fs::MemfdFlags;
@@ -43,35 +42,31 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         show(&page.roff())?;
     } else if !io::stdout().is_terminal() {
         show(&page.text(WIDTH))?;
-    } else if !shown_by("man -l -", &page.roff()) {
+    } else {
+        shown_by("man /dev/stdin", &page.roff());
         let text = page.text(table::width().unwrap_or(WIDTH).min(WIDEST));
-        let pagers = ["MANPAGER", "PAGER"].into_iter().filter_map(|name| std::env::var(name).ok());
-        if !pagers.chain(["less".to_owned()]).any(|pager| shown_by(&pager, &text)) {
-            show(&text)?;
+        for variable in ["MANPAGER", "PAGER"] {
+            shown_by(&std::env::var(variable).unwrap_or_default(), &text);
         }
+        shown_by("less", &text);
+        show(&text)?;
     }
     Ok(0)
 }
 
-/// Whether a program is there and shows this, which it is given as a file: it may end before it has read it.
-fn shown_by(line: &str, text: &str) -> bool {
-    let Some((program, words)) = shlex::split(line).filter(|words| !words.is_empty()).map(|words| {
-        let mut words = words.into_iter();
-        (words.next().unwrap_or_default(), words)
-    }) else {
-        return false;
-    };
-    let input = || -> io::Result<File> {
+/// Becomes the program that shows this, its standard input; returns if it is not there.
+fn shown_by(line: &str, text: &str) {
+    let words: Vec<_> = shlex::split(line).into_iter().flatten().filter_map(|word| CString::new(word).ok()).collect();
+    let Some(program) = words.first() else { return };
+    let input = || -> io::Result<()> {
         let mut file = File::from(rustix::fs::memfd_create(c"page", MemfdFlags::CLOEXEC)?);
         file.write_all(text.as_bytes())?;
         file.rewind()?;
-        Ok(file)
+        Ok(rustix::stdio::dup2_stdin(file)?)
     };
-    let Ok(input) = input() else { return false };
-    // What it has to say against it is answered by doing without it.
-    let mut program = Program::new(program);
-    program.args(words).stdin(input).stderr(Stdio::null());
-    program.status().is_ok_and(|status| status.success())
+    if input().is_ok() {
+        let _ = nix::unistd::execvp(program, &words);
+    }
 }
 
 /// The page of a subcommand, or cnsenter's own.
@@ -87,6 +82,9 @@ fn page(of: Option<Subcommand>) -> Page {
     };
     let mut description = paragraphs(texts.description);
     let mut subcommands = Vec::new();
+    if let Some(more) = command.get_after_help() {
+        description.extend(more.to_string().split("\n\n").map(Block::of_paragraph));
+    }
     if of.is_none() {
         description.extend(help::TARGETS.split("\n\n").map(Block::of_paragraph));
         let term = |it: Subcommand| Block::term(it.name(), "", &format!("{}: cnsenter-{}(1)", it.about(), it.name()));
@@ -114,9 +112,9 @@ fn page(of: Option<Subcommand>) -> Page {
 fn options(command: &Command) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut heading = None;
-    let mut shown: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_hide_set()).collect();
-    shown.sort_by_key(|arg| (!arg.is_positional(), arg.get_help_heading().is_some()));
-    for arg in shown {
+    let rank = |arg: &Arg| if arg.is_positional() { 0 } else { 1 + u8::from(arg.get_help_heading().is_some()) };
+    let ranked = |wanted: u8| command.get_arguments().filter(move |arg| rank(arg) == wanted && !arg.is_hide_set());
+    for arg in ranked(0).chain(ranked(1)).chain(ranked(2)) {
         if arg.get_help_heading() != heading {
             heading = arg.get_help_heading();
             blocks.extend(heading.map(|heading| Block::Heading(heading.to_owned())));

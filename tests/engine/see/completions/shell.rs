@@ -32,11 +32,11 @@ pub(super) struct Shell {
 
 impl Shell {
     pub(super) fn start(kind: Kind) -> Result<Shell> {
-        Self::start_with(kind, |_| {})
+        Self::start_in(kind, &["env"], &[])
     }
 
-    /// Starts it, with a last word on how.
-    pub(super) fn start_with(kind: Kind, change: impl FnOnce(&mut Command)) -> Result<Shell> {
+    /// Starts it by way of another program, with more variables.
+    pub(super) fn start_in(kind: Kind, within: &[&str], variables: &[(&str, &str)]) -> Result<Shell> {
         let home = Scratch::new()?;
         let program = Path::new(env!("CARGO_BIN_EXE_cnsenter"));
         fs::write(home.path().join(PROGRAM), "#!/bin/sh\n")?;
@@ -61,7 +61,8 @@ impl Shell {
             }
             Kind::Fish => {
                 let own = format!("complete -c {PROGRAM} -f -a {WORD}\n");
-                let show = "function cnsenter; printf 'words:'; printf '<%s>' $argv; echo '|end'; end\n";
+                let show = "function cnsenter; printf 'words:'; printf '<%s>' $argv; echo '|end'; end\n\
+                            function nice; cnsenter $argv[2..]; end\n";
                 let prompt = "function fish_prompt; echo 'ready> '; end\nfunction fish_greeting; end\n";
                 (
                     ".config/fish/config.fish",
@@ -73,7 +74,8 @@ impl Shell {
         let file = home.path().join(file);
         fs::create_dir_all(file.parent().context("a folder")?)?;
         fs::write(&file, text)?;
-        let mut command = Command::new(match kind {
+        let mut command = Command::new(within[0]);
+        command.args(&within[1..]).arg(match kind {
             Kind::Bash | Kind::BareBash => "bash",
             Kind::Zsh => "zsh",
             Kind::Fish => "fish",
@@ -93,7 +95,7 @@ impl Shell {
         for variable in ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"] {
             command.env_remove(variable);
         }
-        change(&mut command);
+        command.envs(variables.iter().copied());
         let mut session = Session::spawn(&mut command)?;
         session.resize(50, 200)?;
         session.expect("ready> ")?;
@@ -105,7 +107,7 @@ impl Shell {
         self.home.path().to_owned()
     }
 
-    /// Types a line that begins with `cnsenter`, with its TABs, runs it, and gives its words after that.
+    /// Types a line of `cnsenter`, with its TABs, runs it, and gives its words after that.
     pub(super) fn words(&mut self, line: &str) -> Result<Vec<String>> {
         self.session.type_text(line)?;
         self.session.type_text("\n")?;
@@ -117,5 +119,6 @@ impl Shell {
     }
 }
 
-/// For bash and zsh.
-const SHOW: &str = "cnsenter() { printf 'words:'; printf '<%s>' \"$@\"; echo '|end'; }\n";
+/// For bash and zsh. A line may also begin with another program that takes a command line.
+const SHOW: &str =
+    "cnsenter() { printf 'words:'; printf '<%s>' \"$@\"; echo '|end'; }\nnice() { shift; cnsenter \"$@\"; }\n";

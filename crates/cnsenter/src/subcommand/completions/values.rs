@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use resolve::{Asking, Container, Listed, Reference, Settings, State};
+use resolve::{Asking, Container, Listed, Reference, Runtime, Settings, State};
 
-use super::{Answer, Candidate};
+use super::{Candidate, What};
 use crate::cli::options::Id;
+use crate::subcommand::ls::filter;
 use crate::without_sigpipe;
 
 /// How long engines are waited for, where they must be asked at all.
@@ -26,42 +27,35 @@ pub(super) enum Which {
 }
 
 /// The value of an option of the entry line, or of one that subcommands have from it.
-pub(super) fn of_option(id: Id, settings: impl Fn() -> Settings, prefix: &str, typed: &str) -> Answer {
-    let after = prefix.chars().count();
-    let words = match id {
-        Id::Net => match netns_files(typed) {
-            files if files.is_empty() => return Answer::Files(after),
-            files => files,
-        },
-        Id::Mount | Id::Uts | Id::Ipc | Id::Pid | Id::Cgroup | Id::User | Id::Time | Id::EnvFile => {
-            return Answer::Files(after);
+pub(super) fn of_option(id: Id, settings: &dyn Fn() -> Settings, typed: &str) -> What {
+    What::Words(match id {
+        Id::Net => {
+            let files = netns_files();
+            if !files.iter().any(|file| file.word.starts_with(typed)) {
+                return What::File;
+            }
+            files
         }
-        Id::Host => match typed.strip_prefix("unix://") {
-            Some(_) => return Answer::Files(after + "unix://".len()),
-            None => return Answer::Files(after),
-        },
-        Id::Root | Id::Wd | Id::StateRoot => return Answer::Folders(after),
-        Id::Setuid | Id::Setgid => described(["follow".to_owned()], "the target's"),
-        Id::SetEnv => {
-            let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-            described(names, "your own")
+        Id::Mount | Id::Uts | Id::Ipc | Id::Pid | Id::Cgroup | Id::User | Id::Time | Id::EnvFile | Id::Host => {
+            return What::File;
         }
+        Id::Root | Id::Wd | Id::StateRoot => return What::Folder,
+        Id::Setuid | Id::Setgid => described(vec!["follow".to_owned()], "The target's"),
+        Id::SetEnv => described(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(), ""),
         Id::Context => described(settings().contexts(), ""),
         _ => Vec::new(),
-    };
-    let matching = words.into_iter().filter(|it| it.word.starts_with(typed));
-    Answer::Words(matching.map(|it| Candidate { word: format!("{prefix}{}", it.word), ..it }).collect())
+    })
 }
 
-fn described(words: impl IntoIterator<Item = String>, what: &str) -> Vec<Candidate> {
+fn described(words: Vec<String>, what: &str) -> Vec<Candidate> {
     words.into_iter().map(|word| Candidate { word, what: what.to_owned() }).collect()
 }
 
 /// Containers by name; by what else they can be called once that much is typed. Only what the command line takes.
-pub(super) fn containers(settings: &Settings, typed: &str, which: Which) -> Vec<Candidate> {
+pub(super) fn containers(settings: Settings, typed: &str, which: Which) -> Vec<Candidate> {
     // Root reads what engines keep on disk, and waits for nobody. Whoever may not is told by an engine that answers at once.
     let asking = if rustix::process::geteuid().is_root() { Asking::State } else { Asking::Engines };
-    let settings = Settings { timeout: PATIENCE, ..settings.clone() };
+    let settings = Settings { timeout: PATIENCE, ..settings };
     let Ok(listing) = without_sigpipe(|| resolve::list(&settings, asking)) else { return Vec::new() };
     let mut listed = listing.containers;
     listed.retain(|listed| which == Which::All || listed.container.runs());
@@ -74,13 +68,18 @@ pub(super) fn containers(settings: &Settings, typed: &str, which: Which) -> Vec<
         fits
     };
     let mut found = false;
+    let mut schemes = Vec::new();
     for one in &listed {
         let container = &one.container;
         let shared = listed.iter().filter(|other| other.container.name == container.name).count() > 1;
         found |= offer(if shared { container.reference().to_string() } else { container.name.clone() }, one);
         for (scheme, rest) in forms(container) {
             // Once the scheme is there, what follows it; until then, the scheme alone.
-            found |= typed.starts_with(&scheme) && offer(format!("{scheme}{rest}"), one);
+            if typed.starts_with(&scheme) {
+                found |= offer(format!("{scheme}{rest}"), one);
+            } else if !typed.is_empty() && !schemes.contains(&scheme) {
+                schemes.push(scheme);
+            }
         }
     }
     if !found {
@@ -88,10 +87,7 @@ pub(super) fn containers(settings: &Settings, typed: &str, which: Which) -> Vec<
             offer(one.container.short_id().to_owned(), one);
         }
     }
-    if !typed.is_empty() {
-        let schemes = listed.iter().flat_map(|one| forms(&one.container)).map(|(scheme, _)| scheme);
-        words.extend(described(schemes.filter(|scheme| scheme.starts_with(typed) && scheme != typed), ""));
-    }
+    words.extend(described(schemes, ""));
     words
 }
 
@@ -122,23 +118,35 @@ fn what(listed: &Listed) -> String {
 }
 
 /// What `--sandbox` takes but containers.
-pub(super) fn sandboxes(typed: &str) -> Vec<Candidate> {
-    let names = names(SANDBOXES).filter(|name| name.starts_with(typed) && name.parse::<Reference>().is_ok());
-    described(names, "network sandbox")
+pub(super) fn sandboxes() -> Vec<Candidate> {
+    let mut names = names(SANDBOXES);
+    names.retain(|name| name.parse::<Reference>().is_ok());
+    described(names, "Network sandbox")
 }
 
 /// Files that keep a network.
-fn netns_files(typed: &str) -> Vec<Candidate> {
-    let of = |folder: &'static str| names(folder).map(move |name| format!("{folder}/{name}"));
-    described(NETNS_FOLDERS.into_iter().flat_map(of).filter(|file| file.starts_with(typed)), "network namespace")
+fn netns_files() -> Vec<Candidate> {
+    let mut files = Vec::new();
+    for folder in NETNS_FOLDERS {
+        files.extend(names(folder).iter().map(|name| format!("{folder}/{name}")));
+    }
+    described(files, "Network namespace")
+}
+
+/// `KEY=` of `ls --filter`, and the values of those that have few.
+pub(super) fn filters() -> Vec<Candidate> {
+    let mut words: Vec<_> = filter::KEYS.split(", ").map(|key| format!("{key}=")).collect();
+    words.extend(filter::STATES.map(|state| format!("status={state}")));
+    words.extend(Runtime::ALL.map(|runtime| format!("runtime={}", runtime.scheme())));
+    described(words, "")
 }
 
 /// The host's interfaces.
-pub(super) fn interfaces(typed: &str) -> Vec<Candidate> {
-    described(names("/sys/class/net").filter(|name| name.starts_with(typed)), "interface")
+pub(super) fn interfaces() -> Vec<Candidate> {
+    described(names("/sys/class/net"), "Interface")
 }
 
-fn names(folder: &str) -> impl Iterator<Item = String> + use<> {
+fn names(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok())
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }

@@ -9,10 +9,10 @@ use crate::cli::UsageError;
 use crate::subcommand::inventory::{self, Item};
 
 /// The keys, as help and messages list them.
-const KEYS: &str = "name, id, label, status, network, runtime, image, ancestor, pod, exited";
+pub(in crate::subcommand) const KEYS: &str = "name, id, label, status, network, runtime, image, ancestor, pod, exited";
 
 /// The words of `status`.
-const STATES: [&str; 9] =
+pub(in crate::subcommand) const STATES: [&str; 9] =
     ["created", "running", "paused", "restarting", "removing", "exited", "dead", "stopped", "gone"];
 
 /// A filter.

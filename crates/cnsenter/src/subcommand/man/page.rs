@@ -25,9 +25,9 @@ pub(super) enum Block {
 }
 
 impl Block {
-    /// A paragraph: one that is indented is to stay as it is.
+    /// A paragraph: one with lines that are indented is to stay as it is.
     pub(super) fn of_paragraph(text: &str) -> Self {
-        match text.starts_with(' ') {
+        match text.lines().any(|line| line.starts_with(' ')) {
             true => Self::Lines(text.to_owned()),
             false => Self::Text(text.to_owned()),
         }

@@ -6,7 +6,7 @@ use crate::cli::help;
 /// Terms, with what each is.
 type Terms = &'static [(&'static str, &'static str)];
 
-/// The sections that no program can make. A paragraph that begins with a blank stays as it is.
+/// The sections that no program can make. A paragraph with an indented line stays as it is.
 pub(super) struct Texts {
     pub(super) description: &'static [&'static str],
     pub(super) examples: Terms,
@@ -73,6 +73,9 @@ pub(super) fn of(subcommand: Option<Subcommand>) -> Texts {
             ],
             examples: &[
                 ("cnsenter ls", "What runs."),
+                ("cnsenter ls -a --filter status=exited --filter label=team=shop", "What ended, of one team."),
+                ("cnsenter ls --tree", "Who shares namespaces with whom."),
+                ("cnsenter ls --format '{{.name}} {{.pid}}'", "Some fields of each, for a script."),
                 ("cnsenter ls --json", "All that is known, for a program."),
                 ("cnsenter ls -H unix:///run/user/1000/docker.sock", "The containers of a rootless engine."),
             ],
@@ -136,12 +139,6 @@ pub(super) fn of(subcommand: Option<Subcommand>) -> Texts {
             examples: &[
                 ("source <(cnsenter completions bash)", "In this shell alone; so for zsh."),
                 ("cnsenter completions fish | source", "The same for fish."),
-                ("cnsenter completions bash > /usr/share/bash-completion/completions/cnsenter", "For all users."),
-                ("cnsenter completions zsh > /usr/share/zsh/vendor-completions/_cnsenter", "The same for zsh."),
-                (
-                    "cnsenter completions fish > /usr/share/fish/vendor_completions.d/cnsenter.fish",
-                    "The same for fish.",
-                ),
             ],
             security: &[
                 "A name that cnsenter itself would not take is not offered. Nothing of a name is evaluated by the shell: it is \
