@@ -285,7 +285,7 @@ mod tests {
         }
         let mac = Reading::Mac([2, 0x42, 0xac, 0x11, 0, 7]);
         for word in ["02:42:ac:11:00:07", "2:42:AC:11:0:7", "02-42-ac-11-00-07", "0242.ac11.0007"] {
-            assert_eq!(likely(word), [mac.clone()], "{word}");
+            assert_eq!(likely(word), std::slice::from_ref(&mac), "{word}");
         }
         assert_eq!(readings("0242ac110007").possible, [mac]);
         for word in ["10.0.0.7/33", "02:42:ac:11:00", "02:42:ac:11:00:zz", "0242.ac11.00"] {
