@@ -182,3 +182,27 @@ fn inspect() -> Result<()> {
     assert_eq!(joined(&steady(&shown[0])?)?, joined(&steady(&shown[1])?)?);
     Ok(())
 }
+
+/// It lists the whole host, whose other rows decide what is cut: the own row is there, and what varies is not compared.
+#[test]
+fn netns() -> Result<()> {
+    let shop = Shop::open()?;
+    let web = shop.containers.first().context("no container")?;
+    let inode = web.netns()?.to_string();
+    let owners = ["web", "ad"].map(|role| format!("docker://{}", shop.name(role)));
+    let row = |shown: &str| -> Result<Vec<String>> {
+        let line = shown.lines().find(|line| line.starts_with(&inode)).context("no row of the container's network")?;
+        Ok(line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect())
+    };
+    for columns in [80, 160] {
+        let shown = screen(columns, false, &["netns"])?;
+        assert!(too_wide(&shown, columns).is_empty(), "{shown}");
+        let cell = row(&shown)?.get(1).cloned().unwrap_or_default();
+        assert!(cell.starts_with("docker://shop-"), "{shown}");
+    }
+    let piped = run(["netns"])?.stdout;
+    let whole = row(&piped)?.get(1).cloned().unwrap_or_default();
+    assert!(owners.iter().all(|owner| whole.contains(owner)), "{piped}");
+    assert!(!piped.contains('\x1b') && !piped.contains('…'), "{piped}");
+    Ok(())
+}
