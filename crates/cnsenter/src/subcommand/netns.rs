@@ -3,6 +3,7 @@
 
 mod owner;
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -65,11 +66,13 @@ fn links(held: &Held, own: Option<Inode>) -> Option<Result<Vec<Link>, String>> {
     for home in &homes {
         match survey::network(home.as_ref()) {
             Ok(network) if network.inode == held.inode => return Some(Ok(network.links)),
+            // A pid or a path that changed hands: engines unmount a file before they remove it.
+            Ok(_) => {}
+            Err(error) if error.cause().kind() == ErrorKind::InvalidInput => {}
             Err(error) if home.as_ref().is_none_or(is_there) => {
                 failed.get_or_insert_with(|| Err(error.to_string()));
             }
-            // A pid or a path that changed hands, or has gone.
-            _ => {}
+            Err(_) => {}
         }
     }
     failed
@@ -168,4 +171,24 @@ fn interface(link: &Link) -> Value {
         "mac": link.mac.map(inventory::hardware),
         "addresses": addresses.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_gone_meanwhile_is_left_out() {
+        let held = |files: &[&str], processes: &[i32]| Held {
+            inode: Inode(7),
+            processes: processes.to_vec(),
+            threads: Vec::new(),
+            files: files.iter().map(Into::into).collect(),
+            descriptors: vec![Descriptor { pid: i32::MAX, fd: 9 }],
+        };
+        assert!(links(&held(&[], &[i32::MAX]), None).is_none());
+        // Unmounted, and removed.
+        assert!(links(&held(&["/dev/null"], &[]), None).is_none());
+        assert!(links(&held(&["/nonexistent"], &[]), None).is_none());
+    }
 }
