@@ -1,15 +1,12 @@
 //! How the runs of a container went, and how its next one is to begin: by Docker's record on disk, else by what the engine
 //! says. Other runtimes than Docker and podman note nothing of the kind.
 
-use std::time::Instant;
-
 use bollard::models::ContainerInspectResponse;
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::api::Engine;
 use crate::roots::Roots;
 use crate::search::executor;
-use crate::{Container, Runtime, Settings, file};
+use crate::{Container, Runtime, Settings, file, list};
 
 /// How much of what a check of health said is kept, in characters.
 const SAID: usize = 200;
@@ -42,52 +39,6 @@ pub struct Health {
     pub said: String,
 }
 
-/// `config.v2.json`. Everything may be missing, or null.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Recorded {
-    state: Option<RecordedState>,
-    restart_count: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct RecordedState {
-    #[serde(rename = "OOMKilled")]
-    oom_killed: Option<bool>,
-    error: Option<String>,
-    health: Option<RecordedHealth>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct RecordedHealth {
-    status: Option<String>,
-    failing_streak: Option<u64>,
-    log: Option<Vec<Check>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Check {
-    output: Option<String>,
-}
-
-/// `hostconfig.json`.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct HostConfig {
-    restart_policy: Option<RestartPolicy>,
-    security_opt: Option<Vec<String>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct RestartPolicy {
-    name: Option<String>,
-    maximum_retry_count: Option<i64>,
-}
-
 /// How the runs of a container went; `None` where nobody says.
 pub(crate) fn read(container: &Container, settings: &Settings) -> Option<History> {
     match container.runtime {
@@ -97,26 +48,26 @@ pub(crate) fn read(container: &Container, settings: &Settings) -> Option<History
     }
 }
 
-/// Docker writes its records before it tells of a change.
+/// Docker writes its records before it tells of a change. Everything in them may be missing, or null.
 fn by_state(container: &Container, settings: &Settings) -> Option<History> {
     let folders = Roots::of_settings(settings).docker_data;
     let mut folders = folders.iter().map(|data| data.join("containers").join(&container.id));
     let folder = folders.find(|folder| folder.is_dir())?;
-    let Recorded { state, restart_count } = file::json(&folder.join("config.v2.json"), file::LARGEST)?;
-    let host: HostConfig = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
-    let state = state.unwrap_or_default();
-    let policy = host.restart_policy.unwrap_or_default();
-    let health = state.health.map(|health| {
-        let said = health.log.unwrap_or_default().pop().and_then(|check| check.output);
-        Health::new(health.status.unwrap_or_default(), health.failing_streak, said)
-    });
+    let record: Value = file::json(&folder.join("config.v2.json"), file::LARGEST)?;
+    let host: Value = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
+    let (state, policy) = (&record["State"], &host["RestartPolicy"]);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let health = &state["Health"];
+    let last = health["Log"].as_array().and_then(|log| log.last());
+    let said = last.map(|check| text(&check["Output"]));
+    let options = host["SecurityOpt"].as_array().into_iter().flatten().filter_map(Value::as_str);
     Some(History {
-        restarts: restart_count.unwrap_or_default(),
-        restart_policy: self::policy(policy.name.as_deref(), policy.maximum_retry_count),
-        oom_killed: state.oom_killed.unwrap_or_default(),
-        error: state.error.unwrap_or_default(),
-        health: health.flatten(),
-        default_seccomp: is_default(host.security_opt),
+        restarts: record["RestartCount"].as_u64().unwrap_or_default(),
+        restart_policy: self::policy(policy["Name"].as_str(), policy["MaximumRetryCount"].as_i64()),
+        oom_killed: state["OOMKilled"].as_bool().unwrap_or_default(),
+        error: text(&state["Error"]),
+        health: Health::new(text(&health["Status"]), health["FailingStreak"].as_u64(), said),
+        default_seccomp: is_default(options),
     })
 }
 
@@ -125,17 +76,9 @@ fn by_engine(container: &Container, settings: &Settings) -> Option<History> {
     if container.folder().is_some() {
         return None;
     }
-    let endpoints = match container.runtime {
-        Runtime::Podman => settings.podman().ok()?,
-        _ => settings.endpoint().into_iter().collect(),
-    };
-    let now = Instant::now();
-    let deadline = now.checked_add(settings.timeout).unwrap_or(now);
     let executor = executor().ok()?;
-    let answer = endpoints.into_iter().find_map(|endpoint| {
-        let engine = Engine::open(container.runtime, endpoint, settings.timeout, deadline).ok()?;
-        executor.block_on(engine.answer(&container.id)).ok()?.ok()
-    });
+    let engines = list::engines(container.runtime, settings);
+    let answer = engines.iter().find_map(|engine| executor.block_on(engine.answer(&container.id)).ok()?.ok());
     Some(of_answer(answer?))
 }
 
@@ -149,13 +92,14 @@ fn of_answer(answer: ContainerInspectResponse) -> History {
         let status = health.status.map(|status| status.to_string()).unwrap_or_default();
         Health::new(status, count(health.failing_streak), said)
     });
+    let options = host.security_opt.unwrap_or_default();
     History {
         restarts: count(answer.restart_count).unwrap_or_default(),
         restart_policy: self::policy(policy.name.as_ref().map(AsRef::as_ref), policy.maximum_retry_count),
         oom_killed: state.oom_killed.unwrap_or_default(),
         error: state.error.unwrap_or_default(),
         health,
-        default_seccomp: is_default(host.security_opt),
+        default_seccomp: is_default(options.iter().map(String::as_str)),
     }
 }
 
@@ -167,8 +111,8 @@ fn policy(name: Option<&str>, retries: Option<i64>) -> String {
     }
 }
 
-fn is_default(options: Option<Vec<String>>) -> bool {
-    !options.unwrap_or_default().iter().any(|option| option.starts_with("seccomp"))
+fn is_default<'a>(mut options: impl Iterator<Item = &'a str>) -> bool {
+    !options.any(|option| option.starts_with("seccomp"))
 }
 
 impl Health {

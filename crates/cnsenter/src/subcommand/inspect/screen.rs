@@ -1,15 +1,16 @@
 //! What there is to know of a container as text for a person: groups with a label at the left, what is wrong in red. What
-//! is shown was gathered in `facts.rs`, how lines are made belongs in `row.rs`.
+//! is shown was gathered in `facts.rs`, how lines are made belongs in `row.rs`, the network in `screen/links.rs`.
+
+mod links;
 
 use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
 use resolve::{History, State};
-use survey::{Kind, Link, Route, Usage};
+use survey::{Kind, Usage};
 
-use super::super::inventory::{self, Interface};
+use super::super::inventory;
 use super::facts::{Facts, Live, NOT_OURS};
-use super::network;
 use super::row::{Row, Screen};
 use crate::exit::state;
 
@@ -41,9 +42,9 @@ pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String 
             who(&mut screen, live);
             namespaces(&mut screen, facts);
             sandbox(&mut screen, facts);
-            links(&mut screen, facts, live);
-            names_of(&mut screen, live);
-            ports(&mut screen, facts, Some(live));
+            links::links(&mut screen, facts, live);
+            links::dns(&mut screen, live);
+            links::ports(&mut screen, facts, Some(live));
             usage(&mut screen, live);
             rights(&mut screen, facts, live);
             mounts(&mut screen, facts, live);
@@ -52,7 +53,7 @@ pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String 
             if container.pid.is_some() {
                 screen.row("process", Row::default().alarm(format_args!("{why}")));
             }
-            ports(&mut screen, facts, None);
+            links::ports(&mut screen, facts, None);
         }
     }
     screen.copied("enter", &facts.cnsenter);
@@ -194,106 +195,6 @@ fn sandbox(screen: &mut Screen, facts: &Facts) {
         }
     }
     screen.row("sandbox", &row);
-}
-
-fn links(screen: &mut Screen, facts: &Facts, live: &Live) {
-    let Some(network) = screen.known("network", &live.network) else { return };
-    if facts.is_of_host(Kind::Net) {
-        screen.say("network", format_args!("the host's own"));
-    }
-    let mut rows = Vec::new();
-    for (link, ends) in &network.links {
-        // Of a loopback that is up, nobody wants to know.
-        if !(inventory::is_loopback(link) && link.up) {
-            rows.push(interface(link, ends));
-        }
-    }
-    screen.rows("network", rows);
-    let rows = network.routes.iter().map(|(route, name)| self::route(route, name.as_deref())).collect();
-    screen.rows("routes", rows);
-}
-
-fn interface(link: &Link, ends: &Interface) -> Row {
-    let mut row = Row::of(format_args!("{}", link.name));
-    // A link without a state of its own says UNKNOWN.
-    match (link.up, link.operational) {
-        (true, "UP" | "UNKNOWN") => row.say(format_args!("up")),
-        (true, other) => row.alarm(format_args!("up, but {}", other.to_lowercase())),
-        (false, _) => row.alarm(format_args!("down")),
-    };
-    for address in link.addresses.iter().take(WORDS) {
-        row.say(format_args!("{}/{}", address.ip, address.prefix));
-    }
-    if let Some(mac) = link.mac {
-        row.say(format_args!("{}", inventory::hardware(mac)));
-    }
-    row.say(format_args!("mtu {}", link.mtu));
-    if let Some(end) = &ends.host_end {
-        row.say(format_args!("- host's {end}"));
-    }
-    if let Some(bridge) = &ends.bridge {
-        row.say(format_args!("on {bridge}"));
-    }
-    let dropped = link.dropped_in + link.dropped_out;
-    if dropped > 0 {
-        row.alarm(format_args!("{dropped} dropped"));
-    }
-    row
-}
-
-/// As ip(8) writes it.
-fn route(route: &Route, interface: Option<&str>) -> Row {
-    let mut row = Row::default();
-    if route.kind != "unicast" {
-        row.say(format_args!("{}", route.kind));
-    }
-    match route.destination {
-        Some((ip, prefix)) => row.say(format_args!("{ip}/{prefix}")),
-        None => row.say(format_args!("default")),
-    };
-    if let Some(gateway) = route.gateway {
-        row.say(format_args!("via {gateway}"));
-    }
-    if let Some(interface) = interface {
-        row.say(format_args!("dev {interface}"));
-    }
-    row
-}
-
-fn names_of(screen: &mut Screen, live: &Live) {
-    let Some(dns) = screen.known("dns", &live.dns) else { return };
-    let mut row = Row::default();
-    match dns.servers.is_empty() {
-        true => row.alarm(format_args!("no server")),
-        false => row.say(format_args!("{}", list(&dns.servers))),
-    };
-    for (word, words) in [("search", &dns.search), ("options", &dns.options)] {
-        if !words.is_empty() {
-            row.join(format_args!("; {word} {}", list(words)));
-        }
-    }
-    screen.row("dns", &row);
-}
-
-fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
-    let listeners = live.and_then(|live| live.listeners.as_ref().ok());
-    let mut rows = Vec::new();
-    for (port, ends) in network::by_target(&facts.item.listed.ports) {
-        let mut row = Row::of(format_args!("{} -> {}/{}", ends.join(" "), port.port, port.protocol));
-        if let Some(why) = listeners.and_then(|all| network::is_dead(port, all)) {
-            row.alarm(format_args!("- {why}"));
-        }
-        rows.push(row);
-    }
-    screen.rows("published", rows);
-    let Some(live) = live.filter(|_| !facts.is_of_host(Kind::Net)) else { return };
-    let Some(listeners) = screen.known("listening", &live.listeners) else { return };
-    let mut all = Vec::new();
-    for listener in listeners.iter().filter(|listener| !network::is_of_engine(listener)) {
-        all.push(format!("{}/{}", listener.address, listener.protocol.name()));
-    }
-    let all = if all.is_empty() { "on nothing".to_owned() } else { list(&all) };
-    screen.say("listening", format_args!("{all}"));
 }
 
 fn usage(screen: &mut Screen, live: &Live) {
