@@ -88,10 +88,9 @@ fn run(name: &str, scenario: Scenario) -> Result<()> {
             continue;
         }
         let shown: Vec<String> = printed.iter().map(|line| names.shown(line)).collect();
-        let shown = page::elide(&step.output, &shown);
         shown.iter().for_each(|line| names.take(line));
         write!(report, "\ndocs/runbooks/{name}.md:{}:\n$ {}\n{}", step.line, step.command, diff(step, &shown))?;
-        outputs.push(shown);
+        outputs.push(page::elide(&step.output, &shown));
     }
     if report.is_empty() {
         return Ok(());
