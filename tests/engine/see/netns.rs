@@ -35,11 +35,15 @@ fn names(row: &Value) -> BTreeSet<&str> {
     row["containers"].as_array().into_iter().flatten().filter_map(|container| container["name"].as_str()).collect()
 }
 
-/// What stands after `INTERFACE: ` of each address.
+/// The addresses in a network, each with the length of its prefix.
 fn addresses(row: &Value) -> BTreeSet<String> {
-    let interfaces = row["interfaces"].as_array().into_iter().flatten();
-    let addresses = interfaces.flat_map(|interface| interface["addresses"].as_array().into_iter().flatten());
-    addresses.filter_map(|address| address.as_str().map(str::to_owned)).collect()
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let of_interface = |interface: &Value| {
+        let (addresses, prefixes) = (list(&interface["addresses"]), list(&interface["prefixes"]));
+        let pairs = addresses.into_iter().zip(prefixes);
+        pairs.map(|(address, prefix)| format!("{}/{prefix}", address.as_str().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    list(&row["interfaces"]).iter().flat_map(of_interface).collect()
 }
 
 #[test]

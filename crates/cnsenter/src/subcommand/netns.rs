@@ -165,11 +165,13 @@ fn container(item: &Item, inventory: &Inventory) -> Value {
 }
 
 fn interface(link: &Link) -> Value {
-    let addresses = link.addresses.iter().map(|address| format!("{}/{}", address.ip, address.prefix));
+    let addresses = link.addresses.iter().map(|address| address.ip.to_string());
+    let prefixes = link.addresses.iter().map(|address| address.prefix);
     json!({
         "name": link.name,
         "mac": link.mac.map(inventory::hardware),
         "addresses": addresses.collect::<Vec<_>>(),
+        "prefixes": prefixes.collect::<Vec<_>>(),
     })
 }
 
