@@ -13,8 +13,8 @@ use crate::run;
 /// C library's start code reads it since glibc 2.36.
 const RUSTFLAGS: &[&str] = &["-C", "target-feature=+crt-static", "-C", "link-arg=-Wl,-z,pack-relative-relocs"];
 
-/// The most that it may weigh: what enters, 3 MiB, and a quarter of one for what finds what to enter.
-pub(crate) const MAX_BYTES: usize = 13 << 18;
+/// The most that it may weigh: what enters, 3 MiB, and half of one for what finds what to enter.
+pub(crate) const MAX_BYTES: usize = 7 << 19;
 
 /// A binary that was built and checked.
 #[derive(Debug)]
