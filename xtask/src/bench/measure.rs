@@ -89,7 +89,8 @@ pub(super) fn before_exec(cnsenter: &str, container: &str) -> Result<BeforeExec>
         // Before the first execve the child is still strace.
         let number = read("syscall")?.split(' ').next()?.to_owned();
         let held = read("comm")?.trim_end() == "cnsenter" && number == EXECVE;
-        held.then(|| read("status")).flatten()
+        // Stopped by its tracer: while its own first execve goes on it is called cnsenter already, and has no memory yet.
+        read("status").filter(|status| held && status.contains("\nState:\tt"))
     })?;
     Ok(BeforeExec { peak_kib: field(&status, "VmHWM:")?, threads: field(&status, "Threads:")? })
 }
