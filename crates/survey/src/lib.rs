@@ -28,6 +28,6 @@ pub use member::members;
 pub use mount::{Mount, mounted_over, mounts_of};
 pub use namespace::{Inode, Kind, Namespaces};
 pub use network::{Network, addresses, links, network, numbers};
-pub use process::Process;
+pub use process::{Process, moment};
 pub use route::Route;
 pub use socket::holder;

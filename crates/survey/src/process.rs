@@ -43,7 +43,7 @@ impl Process {
         let Status { process, uid, gid } = Status::parse(&status).ok_or_else(broken)?;
         let (name, ticks) = stat(&text(process, "stat", LONGEST)?).ok_or_else(broken)?;
         let command = words(&text(process, "cmdline", LONGEST_COMMAND)?);
-        Ok(Self { pid: process, name, command, started: at(ticks), uid, gid })
+        Ok(Self { pid: process, name, command, started: moment(ticks), uid, gid })
     }
 }
 
@@ -86,8 +86,8 @@ fn words(text: &[u8]) -> Vec<String> {
     text.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-/// A time in ticks since boot.
-fn at(ticks: u64) -> SystemTime {
+/// The moment of a number of clock ticks since boot, as `/proc/PID/stat` counts them.
+pub fn moment(ticks: u64) -> SystemTime {
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     let start = Duration::from_millis(ticks.saturating_mul(1000) / per_second);
     let now = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();

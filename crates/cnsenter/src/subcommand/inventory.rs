@@ -6,7 +6,7 @@ mod sharing;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use resolve::{Asking, Listed, Settings, State, Unasked};
 use survey::{Home, Inode, Kind, Link, Namespaces, Network};
@@ -96,7 +96,7 @@ pub(super) fn item(mut listed: Listed) -> Item {
         container.state = State::Gone { pid };
         return Item { listed, namespaces: Namespaces::default(), started: None, interfaces: Vec::new() };
     }
-    Item { listed, namespaces, started: start.and_then(moment), interfaces: Vec::new() }
+    Item { listed, namespaces, started: start.map(survey::moment), interfaces: Vec::new() }
 }
 
 impl Inventory {
@@ -140,13 +140,4 @@ pub(super) fn interface(network: &Network, link: &Link, here: &Network) -> Inter
         host_end: end.map(|end| end.name.clone()),
         bridge: end.and_then(|end| here.master(end)).map(|bridge| bridge.name.clone()),
     }
-}
-
-/// The moment of a number of clock ticks since boot.
-fn moment(ticks: u64) -> Option<SystemTime> {
-    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let up = Duration::new(u64::try_from(since_boot.tv_sec).ok()?, u32::try_from(since_boot.tv_nsec).ok()?);
-    let booted = SystemTime::now().checked_sub(up)?;
-    let millis = ticks.checked_mul(1000)? / rustix::param::clock_ticks_per_second();
-    booted.checked_add(Duration::from_millis(millis))
 }

@@ -33,3 +33,8 @@ pub(super) fn say(inventory: &Inventory) {
         unseen => exit::notice(&format!("of {unseen} containers namespaces and interfaces are root's to see")),
     }
 }
+
+/// An object of fields. One function for all of them: what `json!` writes out for each takes three times as much room.
+pub(super) fn object(fields: &mut [(&str, Value)]) -> Value {
+    Value::Object(fields.iter_mut().map(|(name, value)| ((*name).to_owned(), value.take())).collect())
+}

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use survey::{Cgroup, Kind, Link, Listener, Route, Usage};
 
 use super::super::inventory::{self, Interface};
+use super::super::output::object;
 use super::facts::{Facts, Known, Live};
 use super::mounts::Mount;
 use super::network;
@@ -38,11 +39,6 @@ impl Document {
     fn unseen(&mut self, name: &str, why: &str) {
         self.unseen.insert(name.to_owned(), why.into());
     }
-}
-
-/// An object of fields. One function for all of them: what `json!` writes out for each takes three times as much room.
-fn object(fields: &mut [(&str, Value)]) -> Value {
-    Value::Object(fields.iter_mut().map(|(name, value)| ((*name).to_owned(), value.take())).collect())
 }
 
 /// As a JSON object.

@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use resolve::{Attached, Published, State};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use survey::Kind;
 
+use super::super::output::object;
 use super::{Interface, Inventory, Item, Shared};
 
 /// The last second that RFC 3339 can write, since 1970: the end of the year 9999.
@@ -38,9 +39,9 @@ pub(in crate::subcommand) fn json(item: &Item, inventory: &Inventory) -> Value {
     let listed = &item.listed;
     let container = &listed.container;
     let of_host = Kind::ALL.into_iter().filter(|kind| item.shares_with_host(&inventory.host, *kind));
-    let namespaces = Kind::ALL.map(|kind| (kind.name(), item.namespaces.get(kind).map(|inode| inode.0).into()));
-    let labels = listed.labels.iter().map(|(key, value)| (key.as_str(), value.as_str().into()));
-    object([
+    let namespaces = Kind::ALL.map(|kind| (kind.name(), item.namespaces.get(kind).map(|inode| inode.0)));
+    let labels = listed.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    object(&mut [
         ("runtime", container.runtime.scheme().into()),
         ("namespace", container.namespace.as_deref().into()),
         ("id", container.id.as_str().into()),
@@ -52,23 +53,14 @@ pub(in crate::subcommand) fn json(item: &Item, inventory: &Inventory) -> Value {
         ("image", listed.image.as_deref().into()),
         ("created", created(item).into()),
         ("started", item.started.and_then(time).into()),
-        ("labels", object(labels)),
+        ("labels", labels.collect()),
         ("networks", listed.networks.iter().map(attached).collect()),
         ("ports", listed.ports.iter().map(published).collect()),
-        ("namespaces", object(namespaces)),
+        ("namespaces", namespaces.into_iter().collect()),
         ("host_namespaces", of_host.map(Kind::name).collect()),
         ("shares", inventory.shared_with(item).iter().map(shared).collect()),
         ("interfaces", item.interfaces.iter().map(interface).collect()),
     ])
-}
-
-/// A fraction of the code that `json!` makes of the same.
-fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    let mut object = Map::new();
-    for (name, value) in fields {
-        object.insert(name.to_owned(), value);
-    }
-    Value::Object(object)
 }
 
 fn list<T: ToString>(parts: &[T]) -> Value {
@@ -111,7 +103,7 @@ pub(in crate::subcommand) fn created(item: &Item) -> Option<String> {
 
 fn shared(shared: &Shared<'_>) -> Value {
     let container = &shared.item.listed.container;
-    object([
+    object(&mut [
         ("reference", container.reference().to_string().into()),
         ("name", container.name.as_str().into()),
         ("namespaces", shared.kinds.iter().map(|kind| kind.name()).collect()),
@@ -120,11 +112,15 @@ fn shared(shared: &Shared<'_>) -> Value {
 
 fn attached(network: &Attached) -> Value {
     let mac = Some(network.mac.as_str()).filter(|mac| !mac.is_empty());
-    object([("network", network.network.as_str().into()), ("addresses", list(&network.addresses)), ("mac", mac.into())])
+    object(&mut [
+        ("network", network.network.as_str().into()),
+        ("addresses", list(&network.addresses)),
+        ("mac", mac.into()),
+    ])
 }
 
 fn published(port: &Published) -> Value {
-    object([
+    object(&mut [
         ("host_ip", port.host_ip.to_string().into()),
         ("host_port", port.host_port.into()),
         ("port", port.port.into()),
@@ -133,7 +129,7 @@ fn published(port: &Published) -> Value {
 }
 
 fn interface(interface: &Interface) -> Value {
-    object([
+    object(&mut [
         ("name", interface.name.as_str().into()),
         ("mac", interface.mac.map(hardware).into()),
         ("addresses", list(&interface.addresses)),
