@@ -121,3 +121,16 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
         Runtime::Nspawn => nspawn::state(wanted),
     }
 }
+
+/// The first process of each container as it was noted, where that is quick to read: it may be another by now, and some may
+/// be missing.
+pub(crate) fn noted(roots: &Roots) -> Vec<i32> {
+    let of_containerd = docker::own_containerd(roots).chain(roots.containerd.iter().cloned());
+    let of_oci = roots.oci.iter().flat_map(|root| oci::noted(root));
+    let others = [lxc::state(roots, &Wanted::All), nspawn::state(&Wanted::All)].into_iter().flatten();
+    let others = others.flat_map(|report| report.listed).filter_map(|listed| listed.container.pid);
+    let mut all: Vec<_> = of_containerd.flat_map(|root| containerd::noted(&root)).chain(of_oci).chain(others).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}

@@ -3,12 +3,47 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, FileType};
+
+use super::process;
 use crate::file;
+
+/// Where everybody mounts them: the only one of version 2 itself, those of version 1 in folders.
+const USUAL: &str = "/sys/fs/cgroup";
+
+/// The file systems, statfs(2).
+const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 
 /// The cgroup hierarchies that are mounted here; all of version 1 have the same folders.
 pub(crate) fn hierarchies() -> Vec<PathBuf> {
+    let count = process::cgroup(std::process::id().cast_signed()).lines().count();
+    let usual = usual();
+    // The kernel takes milliseconds to list the mounts of a host with hundreds of containers.
+    if usual.len() == count {
+        return usual;
+    }
     let text = file::read(Path::new("/proc/self/mountinfo"), file::LARGEST).unwrap_or_default();
     mounts(&String::from_utf8_lossy(&text))
+}
+
+/// Those that are mounted where everybody does.
+fn usual() -> Vec<PathBuf> {
+    let is_mounted = |path: &Path| {
+        let kind = rustix::fs::statfs(path).map_or(0, |found| found.f_type);
+        [CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind)
+    };
+    let top = Path::new(USUAL);
+    if is_mounted(top) {
+        return vec![top.to_owned()];
+    }
+    // One of several controllers has links by the name of each.
+    let is_folder = |path: &PathBuf| {
+        let found = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+        found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+    };
+    let folders = file::names(top).into_iter().map(|name| top.join(name));
+    folders.filter(is_folder).filter(|folder| is_mounted(folder)).collect()
 }
 
 /// The mount points of cgroup file systems, proc_pid_mountinfo(5).
@@ -101,6 +136,16 @@ pub(crate) fn is_made_by_us(path: &str, id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_that_are_mounted_where_everybody_does_are_mounted() {
+        let text = file::read(Path::new("/proc/self/mountinfo"), file::LARGEST).unwrap();
+        let mut all = mounts(&String::from_utf8_lossy(&text));
+        all.retain(|point| point.starts_with(USUAL));
+        all.sort();
+        assert_eq!(usual(), all);
+        assert!(usual().iter().all(|point| hierarchies().contains(point)));
+    }
 
     #[test]
     fn cgroup_file_systems_are_found_among_the_mounts() {

@@ -17,6 +17,9 @@ use crate::wanted::Wanted;
 /// The folder of the tasks' bundles: `NAMESPACE/ID/{config.json,init.pid}`.
 const TASKS: &str = "io.containerd.runtime.v2.task";
 
+/// What a shim notes in a bundle.
+const PID_FILE: &str = "init.pid";
+
 /// Where its runc keeps records, whatever containerd's own folder is: `NAMESPACE/ID/state.json`.
 const RUNC: &str = "/run/containerd/runc";
 
@@ -63,13 +66,21 @@ fn listed(root: &Path, namespace: String, id: String, bundle: Bundle, lies: &Pat
     let record = folders.iter().find_map(|folder| Record::head(folder));
     let created = record.as_ref().and_then(Record::created);
     // Not every runtime that a shim runs is runc, or keeps its records there.
-    let noted = || storage::noted(&root.join(TASKS).join(&namespace).join(&id).join("init.pid"), &id);
+    let noted = || storage::noted(&root.join(TASKS).join(&namespace).join(&id).join(PID_FILE), &id);
     let init = record.map(|record| record.init(&id)).or_else(noted);
     let init = init.unwrap_or(Init::none(State::Stopped));
     let name = name(&bundle).unwrap_or_else(|| id.clone());
     let image = bundle.annotation("io.kubernetes.cri.image-name").map(str::to_owned);
     let listed = oci::listed(Runtime::Containerd, id, init, bundle, root, lies);
     Listed { container: Container { namespace: Some(namespace), name, ..listed.container }, image, created, ..listed }
+}
+
+/// The first processes of the tasks below this folder, as their shims noted them; of Docker's as well.
+pub(crate) fn noted(root: &Path) -> Vec<i32> {
+    let tasks = root.join(TASKS);
+    let namespaces = file::names(&tasks).into_iter().map(|namespace| tasks.join(namespace));
+    let bundles = namespaces.flat_map(|tasks| file::names(&tasks).into_iter().map(move |id| tasks.join(id)));
+    bundles.filter_map(|bundle| storage::pid_in(&bundle.join(PID_FILE))).collect()
 }
 
 /// Where its OCI runtime may have its record of a task.

@@ -244,9 +244,14 @@ pub(crate) fn records(exec: &Path, id: &str) -> impl Iterator<Item = PathBuf> {
     folders_of_records(exec).map(move |folder| folder.join(id))
 }
 
+/// The folders of the containerd that Docker starts where the system has none.
+pub(crate) fn own_containerd(roots: &Roots) -> impl Iterator<Item = PathBuf> {
+    roots.docker_exec.iter().map(|exec| exec.join("containerd/daemon"))
+}
+
 /// The bundle of a container that runs: in the folder of the containerd that Docker started, or of the system's.
 pub(crate) fn bundle(id: &str, roots: &Roots) -> Option<PathBuf> {
-    let own: Vec<_> = roots.docker_exec.iter().map(|exec| exec.join("containerd/daemon")).collect();
+    let own: Vec<_> = own_containerd(roots).collect();
     containerd::bundle(own.iter().chain(&roots.containerd).map(PathBuf::as_path), containerd::DOCKERS, id)
 }
 

@@ -188,6 +188,12 @@ pub(crate) fn bundle(root: &Path, id: &str) -> Option<PathBuf> {
     Record::read(&root.join(id))?.bundle()
 }
 
+/// The first processes of the containers in this folder, an engine's among them, as their runtime noted them.
+pub(crate) fn noted(root: &Path) -> Vec<i32> {
+    let records = file::names(root).into_iter().filter_map(|id| Record::head(&root.join(id)));
+    records.filter_map(|record| record.pid()).collect()
+}
+
 /// Containers that were run by hand, or by a tool that nobody told us of.
 pub(crate) fn state(roots: &Roots, wanted: &Wanted<'_>) -> Option<Report> {
     let mut report = Report::default();

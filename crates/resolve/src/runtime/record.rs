@@ -86,6 +86,11 @@ impl Record {
         Some(Self { pid: Some(pid), start, created, config: Some(config), ..Self::default() })
     }
 
+    /// The init process, whether or not it is still there.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.pid.filter(|pid| *pid > 0)
+    }
+
     /// The container's root file system, which runc alone notes.
     pub(crate) fn root(&self) -> Option<PathBuf> {
         self.config.as_ref()?.rootfs.clone().filter(|root| root.is_absolute())
@@ -105,7 +110,7 @@ impl Record {
 
     /// The init process, checked against `/proc`: what is recorded may have ended since.
     pub(crate) fn init(&self, id: &str) -> Init {
-        let pid = self.pid.filter(|pid| *pid > 0);
+        let pid = self.pid();
         // Made and not started: the runtime itself waits in there for the word to go on.
         let waits = self.folder.join("exec.fifo").exists() || self.status.as_deref() == Some("created");
         let Some(pid) = pid else {
