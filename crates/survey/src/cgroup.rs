@@ -65,17 +65,25 @@ impl Cgroup {
     /// # Errors
     /// [`Error::Read`] where there is no such process.
     pub fn of_process(pid: i32) -> Result<Self, Error> {
-        let file = Path::new("/proc").join(pid.to_string()).join("cgroup");
-        let list = files::read(&file, LARGEST_LIST).map_err(|cause| Error::read(&file, cause))?;
+        let list = list(pid)?;
         let mounts: Vec<_> =
             mount::mounts(Path::new("/proc/thread-self"), &["cgroup", "cgroup2"]).into_iter().flatten().collect();
         Ok(Self::of_list(&list, &mounts))
     }
 
+    /// The [`Cgroup::path`] of a process alone: where cgroups are mounted is not looked at, which takes its time where very
+    /// much is.
+    ///
+    /// # Errors
+    /// As of [`Cgroup::of_process`].
+    pub fn path_of(pid: i32) -> Result<PathBuf, Error> {
+        list(pid).map(|list| main_path(&list))
+    }
+
     fn of_list(list: &[u8], mounts: &[Mount]) -> Self {
         let folder = |controller| mounts.iter().rev().find_map(|mount| Folder::of(place(list, controller)?, mount));
         Self {
-            path: place(list, "memory").map(|place| path(place.path)).unwrap_or_default(),
+            path: main_path(list),
             memory: folder("memory"),
             pids: folder("pids"),
             cpu: folder("cpu"),
@@ -114,6 +122,16 @@ impl Cgroup {
         });
         usage
     }
+}
+
+/// The lines of cgroups(7) of a process.
+fn list(pid: i32) -> Result<Vec<u8>, Error> {
+    let file = Path::new("/proc").join(pid.to_string()).join("cgroup");
+    files::read(&file, LARGEST_LIST).map_err(|cause| Error::read(&file, cause))
+}
+
+fn main_path(list: &[u8]) -> PathBuf {
+    place(list, "memory").map(|place| path(place.path)).unwrap_or_default()
 }
 
 /// A process's place in one hierarchy.

@@ -53,6 +53,11 @@ pub enum Home {
 }
 
 impl Held {
+    /// A network of which some processes are known, and nothing else.
+    pub fn by_processes(inode: Inode, processes: Vec<i32>) -> Self {
+        Self { inode, processes, threads: Vec::new(), files: Vec::new(), descriptors: Vec::new() }
+    }
+
     /// The best way to it.
     pub fn home(&self) -> Option<Home> {
         self.homes().next()
@@ -125,9 +130,7 @@ struct Found {
 
 impl Found {
     fn held(&mut self, inode: Inode) -> &mut Held {
-        let new =
-            || Held { inode, processes: Vec::new(), threads: Vec::new(), files: Vec::new(), descriptors: Vec::new() };
-        self.networks.entry(inode).or_insert_with(new)
+        self.networks.entry(inode).or_insert_with(|| Held::by_processes(inode, Vec::new()))
     }
 
     /// Files in the mount namespace of a process, whose root folder is `root` here.

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use crate::netlink::{attributes, bytes, text, u32_at, u64_at};
 
 /// `ifinfomsg` and `ifaddrmsg`, which attributes follow.
-const LINK_HEADER: usize = 16;
+pub(crate) const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
 
 /// `include/uapi/linux/if_link.h`: IFLA_….
 const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
+pub(crate) const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
@@ -73,6 +73,11 @@ pub struct Address {
 }
 
 impl Link {
+    /// Whether this is an address of it.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|address| address.ip == ip)
+    }
+
     /// Of a message of RTM_NEWLINK.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let mut link = Self { index: u32_at(payload, 4)?, operational: OPERATIONAL[0], ..Self::default() };
@@ -126,10 +131,16 @@ impl Address {
     }
 }
 
+pub(crate) const INET: u8 = rustix::net::AddressFamily::INET.as_raw() as u8;
+pub(crate) const INET6: u8 = rustix::net::AddressFamily::INET6.as_raw() as u8;
+
+/// The family of an address.
+pub(crate) fn family(ip: IpAddr) -> u8 {
+    if ip.is_ipv4() { INET } else { INET6 }
+}
+
 /// An address of a family.
 pub(crate) fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
-    const INET: u8 = rustix::net::AddressFamily::INET.as_raw() as u8;
-    const INET6: u8 = rustix::net::AddressFamily::INET6.as_raw() as u8;
     match family {
         INET => bytes::<4>(value).map(IpAddr::from),
         INET6 => bytes::<16>(value).map(IpAddr::from),
@@ -138,16 +149,9 @@ pub(crate) fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// An attribute, padded.
-    pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(value.len() + 4).unwrap();
-        let mut all = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
-        all.resize(all.len().next_multiple_of(4), 0);
-        all
-    }
+    use crate::netlink::attribute;
 
     fn message(attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let header = [&[0; 4][..], &7_u32.to_ne_bytes(), &IFF_UP.to_ne_bytes(), &[0; 4]].concat();

@@ -3,23 +3,22 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::{Inode, Kind};
+use crate::{Inode, Kind, files};
 
 /// The processes in a namespace of this kind, by their numbers; those that may not be looked at are left out.
 pub fn members(kind: Kind, inode: Inode) -> Vec<i32> {
-    let proc = Path::new("/proc");
-    let entries = std::fs::read_dir(proc).into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_in = |pid: &i32| {
-        let link = proc.join(pid.to_string()).join("ns").join(kind.name());
-        // What it leads to has the namespace's number, and is found quicker than read.
-        std::fs::metadata(link).is_ok_and(|namespace| namespace.ino() == inode.0)
-    };
-    let mut found: Vec<_> = pids.filter(is_in).collect();
+    let mut found = files::numbers(Path::new("/proc"));
+    found.retain(|pid| is_in(*pid, kind, inode));
     found.sort_unstable();
     found
 }
 
+/// Whether a process is in a namespace of this kind; not where it may not be looked at.
+pub fn is_in(pid: i32, kind: Kind, inode: Inode) -> bool {
+    let link = Path::new("/proc").join(pid.to_string()).join("ns").join(kind.name());
+    // What it leads to has the namespace's number, and is found quicker than read.
+    std::fs::metadata(link).is_ok_and(|namespace| namespace.ino() == inode.0)
+}
 #[cfg(test)]
 mod tests {
     use super::*;

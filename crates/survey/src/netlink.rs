@@ -23,10 +23,14 @@ const HEADER: usize = 16;
 /// The own header of a request for a list, whatever it asks for: `ifinfomsg` is the longest.
 const REQUEST: usize = 16;
 
+/// The header of every attribute.
+const ATTRIBUTE: usize = 4;
+
 /// `include/uapi/linux/rtnetlink.h` and `net_namespace.h`: RTM_…NSID, NETNSA_….
 const RTM_NEWNSID: u16 = 88;
 const RTM_GETNSID: u16 = 90;
 const NETNSA_NSID: u16 = 1;
+const NETNSA_PID: u16 = 2;
 const NETNSA_FD: u16 = 3;
 /// `rtgenmsg`, with what fills it up.
 const GENERAL: usize = 4;
@@ -85,20 +89,39 @@ impl Socket {
         }
     }
 
-    /// The number by which the socket's network knows another one, if it does.
-    pub(crate) fn number_of(&mut self, other: BorrowedFd<'_>) -> io::Result<Option<i32>> {
-        let mut body = [0; GENERAL + 8];
-        body[GENERAL..GENERAL + 2].copy_from_slice(&8_u16.to_ne_bytes());
-        body[GENERAL + 2..GENERAL + 4].copy_from_slice(&NETNSA_FD.to_ne_bytes());
-        body[GENERAL + 4..].copy_from_slice(&other.as_raw_fd().to_ne_bytes());
-        self.send(RTM_GETNSID, NLM_F_REQUEST, &body)?;
-        let mut number = None;
-        self.answers(RTM_NEWNSID, &mut |payload| {
-            let of_kind = attributes(payload, GENERAL).find(|(kind, _)| *kind == NETNSA_NSID);
-            number = of_kind.and_then(|(_, value)| bytes(value)).map(i32::from_ne_bytes).filter(|id| *id >= 0);
+    /// Asks for one thing.
+    pub(crate) fn get<T>(
+        &mut self,
+        question: u16,
+        body: &[u8],
+        answer: u16,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        self.send(question, NLM_F_REQUEST, body)?;
+        let mut got = None;
+        self.answers(answer, &mut |payload| {
+            got = parse(payload);
             Next::Enough
         })?;
-        Ok(number)
+        Ok(got)
+    }
+
+    /// The number by which the socket's network knows another one, if it does.
+    pub(crate) fn number_of(&mut self, other: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+        self.number_by(NETNSA_FD, other.as_raw_fd())
+    }
+
+    /// The same of the network of a process.
+    pub(crate) fn number_of_process(&mut self, pid: i32) -> io::Result<Option<i32>> {
+        self.number_by(NETNSA_PID, pid)
+    }
+
+    fn number_by(&mut self, way: u16, value: i32) -> io::Result<Option<i32>> {
+        let question = [&[0; GENERAL][..], &attribute(way, &value.to_ne_bytes())].concat();
+        self.get(RTM_GETNSID, &question, RTM_NEWNSID, |payload| {
+            let (_, value) = attributes(payload, GENERAL).find(|(kind, _)| *kind == NETNSA_NSID)?;
+            bytes(value).map(i32::from_ne_bytes).filter(|id| *id >= 0)
+        })
     }
 
     fn send(&mut self, question: u16, flags: u16, body: &[u8]) -> io::Result<()> {
@@ -188,6 +211,14 @@ pub(crate) fn u32_at(value: &[u8], at: usize) -> Option<u32> {
 /// The same of eight bytes.
 pub(crate) fn u64_at(value: &[u8], at: usize) -> Option<u64> {
     value.get(at..).and_then(bytes).map(u64::from_ne_bytes)
+}
+
+/// An attribute for a question, padded.
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = ATTRIBUTE + value.len();
+    let mut all = [&(length as u16).to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    all.resize(length.next_multiple_of(4), 0);
+    all
 }
 
 /// A name, which ends with a zero byte.

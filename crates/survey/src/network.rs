@@ -1,16 +1,15 @@
-//! What is in a network namespace, by rtnetlink(7): step in, open a socket, step back, ask. Which namespaces there are
-//! belongs in `holder.rs`.
+//! What is in a network namespace, by rtnetlink(7). How a socket gets there belongs in `visit.rs`, which namespaces there
+//! are in `holder.rs`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::net::Protocol;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::link::Address;
-use crate::netlink::{Next, Socket};
+use crate::link::{self, Address, IFLA_IFNAME, LINK_HEADER};
+use crate::netlink::{Next, Socket, attribute};
+use crate::visit::{self, Visitor};
 use crate::{Error, Home, Inode, Link, Route};
 
 /// `include/uapi/linux/rtnetlink.h`: RTM_….
@@ -20,8 +19,9 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
-/// The file system of namespaces, statfs(2).
-const NSFS_MAGIC: i64 = 0x6e73_6673;
+/// `include/uapi/linux/if_link.h` and `rtnetlink.h`: which parts of an interface are told.
+const IFLA_EXT_MASK: u16 = 29;
+const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 /// So many interfaces, addresses or routes are not looked at: a container may make as many as it likes.
 const MOST: usize = 100_000;
 
@@ -56,13 +56,24 @@ pub(crate) fn name(home: Option<&Home>) -> String {
     }
 }
 
-/// The interfaces of a network with their addresses, as [`network`] tells them, and nothing else.
+/// The interfaces of a network with their addresses, but without their counts of bytes and packets.
 ///
 /// # Errors
 /// As of [`network`].
 pub fn links(home: Option<&Home>) -> Result<Vec<Link>, Error> {
-    let look = || links_by(&mut socket_in(home, None)?);
+    let look = || links_by(&mut socket_in(home, None)?, Counts::Skipped);
     look().map_err(|cause| Error::Network { what: name(home), cause })
+}
+
+/// The interface of this thread's network with that name, without addresses and counts; `None` where it has none.
+pub fn link_named(of: &str) -> Option<Link> {
+    // The attribute's text ends in a zero byte.
+    let text = [of.as_bytes(), &[0]].concat();
+    let mask = attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+    let question = [&[0; LINK_HEADER][..], &attribute(IFLA_IFNAME, &text), &mask].concat();
+    let answer = Socket::open(None).ok()?.get(RTM_GETLINK, &question, RTM_NEWLINK, Link::parse).ok()?;
+    // The kernel may take one of its other names.
+    answer.filter(|link| link.name == of)
 }
 
 /// The addresses of a network, each with the number of its interface: for a look at many networks.
@@ -70,7 +81,7 @@ pub fn links(home: Option<&Home>) -> Result<Vec<Link>, Error> {
 /// # Errors
 /// As of [`network`].
 pub fn addresses(home: Option<&Home>) -> Result<Vec<(u32, Address)>, Error> {
-    let look = || bounded(&mut socket_in(home, None)?, RTM_GETADDR, RTM_NEWADDR, Address::parse);
+    let look = || addresses_by(&mut socket_in(home, None)?, None);
     look().map_err(|cause| Error::Network { what: name(home), cause })
 }
 
@@ -78,25 +89,34 @@ pub fn addresses(home: Option<&Home>) -> Result<Vec<(u32, Address)>, Error> {
 /// not know, or may not be looked into.
 pub fn numbers(homes: &[Home]) -> Vec<Option<i32>> {
     let mut socket = Socket::open(None).ok();
-    let mut number = |home: &Home| socket.as_mut()?.number_of(open_home(home).ok()?.as_fd()).ok()?;
+    let mut number = |home: &Home| {
+        let socket = socket.as_mut()?;
+        match home {
+            Home::Process(pid) => socket.number_of_process(*pid),
+            other => socket.number_of(visit::open_home(other).ok()?.as_fd()),
+        }
+        .ok()?
+    };
     homes.iter().map(&mut number).collect()
 }
 
 fn look(home: Option<&Home>) -> io::Result<Network> {
-    let own = own()?;
-    let theirs = home.map(open_home).transpose()?;
-    let inode = Inode(rustix::fs::fstat(theirs.as_ref().unwrap_or(&own))?.st_ino);
-    let mut socket = match &theirs {
-        None => Socket::open(None)?,
-        Some(theirs) => open_in(theirs, &own, None)?,
+    let own = visit::own()?;
+    let (inode, mut socket) = match home {
+        None => (visit::inode(&own)?, Socket::open(None)?),
+        Some(home) => {
+            let visitor = Visitor::here()?;
+            let visit = visitor.visit(home)?;
+            (visit.inode(), visit.socket(None)?)
+        }
     };
-    let links = links_by(&mut socket)?;
+    let links = links_by(&mut socket, Counts::Told)?;
     let routes = socket.list(RTM_GETROUTE, RTM_NEWROUTE, |routes: &mut Vec<Route>, payload| {
         routes.extend(Route::parse(payload));
         if routes.len() < MOST { Next::More } else { Next::Enough }
     })?;
     // Not before its interfaces were told, which gives a number to each network where one has its other end.
-    let number_of_own = if theirs.is_some() { socket.number_of(own.as_fd())? } else { None };
+    let number_of_own = if home.is_some() { socket.number_of(own.as_fd())? } else { None };
     Ok(Network { inode, number_of_own, links, routes })
 }
 
@@ -104,12 +124,8 @@ fn look(home: Option<&Home>) -> io::Result<Network> {
 pub(crate) fn socket_in(home: Option<&Home>, protocol: Option<Protocol>) -> io::Result<Socket> {
     match home {
         None => Socket::open(protocol),
-        Some(home) => open_in(&open_home(home)?, &own()?, protocol),
+        Some(home) => Visitor::here()?.visit(home)?.socket(protocol),
     }
-}
-
-fn own() -> io::Result<OwnedFd> {
-    open(Path::new("/proc/thread-self/ns/net"))
 }
 
 impl Network {
@@ -126,9 +142,19 @@ impl Network {
     }
 }
 
-fn links_by(socket: &mut Socket) -> io::Result<Vec<Link>> {
-    let mut links = bounded(socket, RTM_GETLINK, RTM_NEWLINK, Link::parse)?;
-    for (index, address) in bounded(socket, RTM_GETADDR, RTM_NEWADDR, Address::parse)? {
+/// Whether an interface's counts are told, which takes the kernel longer than the rest.
+#[derive(Clone, Copy)]
+enum Counts {
+    Told,
+    Skipped,
+}
+
+fn links_by(socket: &mut Socket, counts: Counts) -> io::Result<Vec<Link>> {
+    let mut links = match counts {
+        Counts::Told => bounded(socket, RTM_GETLINK, &[0; LINK_HEADER], RTM_NEWLINK, Link::parse)?,
+        Counts::Skipped => bare_links_by(socket)?,
+    };
+    for (index, address) in addresses_by(socket, None)? {
         if let Some(link) = links.iter_mut().find(|link| link.index == index) {
             link.addresses.push(address);
         }
@@ -137,49 +163,31 @@ fn links_by(socket: &mut Socket) -> io::Result<Vec<Link>> {
     Ok(links)
 }
 
-fn bounded<T>(socket: &mut Socket, question: u16, answer: u16, parse: fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
-    let list = socket.list(question, answer, |list: &mut Vec<T>, payload| {
+/// The interfaces without their addresses and counts.
+pub(crate) fn bare_links_by(socket: &mut Socket) -> io::Result<Vec<Link>> {
+    let question = [&[0; LINK_HEADER][..], &attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes())].concat();
+    bounded(socket, RTM_GETLINK, &question, RTM_NEWLINK, Link::parse)
+}
+
+/// The addresses, each with the number of its interface; of the family of one alone, where that is given.
+pub(crate) fn addresses_by(socket: &mut Socket, like: Option<IpAddr>) -> io::Result<Vec<(u32, Address)>> {
+    let mut question = [0; LINK_HEADER];
+    question[0] = like.map_or(0, link::family);
+    bounded(socket, RTM_GETADDR, &question, RTM_NEWADDR, Address::parse)
+}
+
+fn bounded<T>(
+    socket: &mut Socket,
+    question: u16,
+    body: &[u8],
+    answer: u16,
+    parse: fn(&[u8]) -> Option<T>,
+) -> io::Result<Vec<T>> {
+    let list = socket.list_of(question, body, answer, |list: &mut Vec<T>, payload| {
         list.extend(parse(payload));
         if list.len() < MOST { Next::More } else { Next::Enough }
     })?;
     if list.len() < MOST { Ok(list) } else { Err(io::Error::other("it has more interfaces than can be looked at")) }
-}
-
-/// Opens a socket in another network.
-fn open_in(theirs: &OwnedFd, own: &OwnedFd, protocol: Option<Protocol>) -> io::Result<Socket> {
-    let step = |network: &OwnedFd| move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network));
-    // In a user namespace of our own we could go there, and not come back.
-    step(own)?;
-    step(theirs)?;
-    let socket = Socket::open(protocol);
-    if step(own).is_err() {
-        // Whatever is done from here on would be done in another's network.
-        std::process::abort();
-    }
-    socket
-}
-
-fn open_home(home: &Home) -> io::Result<OwnedFd> {
-    let process = |pid: i32| Path::new("/proc").join(pid.to_string());
-    match home {
-        Home::Process(pid) => open(&process(*pid).join("ns/net")),
-        Home::Descriptor(held) => open_file(&process(held.pid).join("fd").join(held.fd.to_string())),
-        Home::File(path) => open_file(path),
-    }
-}
-
-/// A file that may turn out to be anything is opened for good once it is known to be a namespace: opening a device, say,
-/// has effects.
-fn open_file(path: &Path) -> io::Result<OwnedFd> {
-    let file = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    if rustix::fs::fstatfs(&file)?.f_type != NSFS_MAGIC {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a namespace"));
-    }
-    open(&PathBuf::from(format!("/proc/thread-self/fd/{}", file.as_raw_fd())))
-}
-
-fn open(path: &Path) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ fn hops(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::tests::attribute;
+    use crate::netlink::attribute;
 
     fn message(table: u8, kind: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
         [&[2, 24, 0, 0, table, 0, 0, kind, 0, 0, 0, 0][..], &attributes.concat()].concat()

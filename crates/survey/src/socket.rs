@@ -4,39 +4,39 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use rustix::net::{AddressFamily, netlink};
+use rustix::net::netlink;
 
-use crate::link::ip;
-use crate::netlink::{Next, bytes, u32_at};
-use crate::{Home, Listener, Protocol, files, network};
+use crate::link::{INET, INET6, family, ip};
+use crate::netlink::{Next, Socket, bytes, u32_at};
+use crate::{Home, Listener, Protocol, Visit, files, network};
 
 /// `include/uapi/linux/sock_diag.h` and `inet_diag.h`: the question and its answer, `inet_diag_req_v2` and
 /// `inet_diag_msg`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const REQUEST: usize = 56;
-const SOURCE_PORT: usize = 8;
+const COOKIE: usize = 48;
 /// In the answer.
+const STATE: usize = 1;
 const PORT: usize = 4;
 const ADDRESS: usize = 8;
 const INODE: usize = 68;
 
-/// `include/net/tcp_states.h`; of UDP, one that is bound and not connected.
-const TCP_LISTEN: u32 = 10;
-const TCP_CLOSE: u32 = 7;
+/// Those whose sockets may wait.
+const PROTOCOLS: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
 
 /// So many sockets of a network are told.
 const MOST: usize = 100_000;
 
 /// The sockets that wait in a network, on one port or on any.
 pub(crate) fn listening(home: Option<&Home>, port: Option<u16>) -> io::Result<Vec<Listener>> {
-    let mut socket = network::socket_in(home, Some(netlink::SOCK_DIAG))?;
+    waiting(&mut network::socket_in(home, Some(netlink::SOCK_DIAG))?, port)
+}
+
+fn waiting(socket: &mut Socket, port: Option<u16>) -> io::Result<Vec<Listener>> {
     let mut found = Vec::new();
-    for (protocol, number, state) in [(Protocol::Tcp, 6, TCP_LISTEN), (Protocol::Udp, 17, TCP_CLOSE)] {
-        for family in [AddressFamily::INET, AddressFamily::INET6] {
-            let mut request = [0; REQUEST];
-            request[..2].copy_from_slice(&[family.as_raw() as u8, number]);
-            request[4..8].copy_from_slice(&(1_u32 << state).to_ne_bytes());
-            request[SOURCE_PORT..SOURCE_PORT + 2].copy_from_slice(&port.unwrap_or_default().to_be_bytes());
+    for protocol in PROTOCOLS {
+        for family in [INET, INET6] {
+            let request = request(protocol, family, SOURCE, port.unwrap_or_default());
             let listed =
                 socket.list_of(SOCK_DIAG_BY_FAMILY, &request, SOCK_DIAG_BY_FAMILY, |all: &mut Vec<_>, answer| {
                     all.extend(listener(answer, protocol));
@@ -45,12 +45,79 @@ pub(crate) fn listening(home: Option<&Home>, port: Option<u16>) -> io::Result<Ve
             match listed {
                 Ok(listed) => found.extend(listed),
                 // Without IPv6.
-                Err(cause) if cause.kind() == ErrorKind::NotFound && family == AddressFamily::INET6 => {}
+                Err(cause) if cause.kind() == ErrorKind::NotFound && family == INET6 => {}
                 Err(cause) => return Err(cause),
             }
         }
     }
     Ok(found)
+}
+
+impl Visit<'_> {
+    /// Everybody who waits on this port. What does not tell has nobody.
+    pub fn listening(&self, port: u16) -> Vec<Listener> {
+        let all = || waiting(&mut self.socket(Some(netlink::SOCK_DIAG))?, Some(port));
+        all().unwrap_or_default()
+    }
+
+    /// Who takes what is sent to this port at one of these addresses: a question each, where a list of all that wait takes
+    /// the kernel a walk through a table of all networks. What does not tell has nobody.
+    pub fn listening_at(&self, addresses: &[IpAddr], port: u16) -> Vec<Listener> {
+        let Ok(mut socket) = self.socket(Some(netlink::SOCK_DIAG)) else { return Vec::new() };
+        let mut found: Vec<Listener> = Vec::new();
+        for (protocol, address) in
+            PROTOCOLS.into_iter().flat_map(|protocol| addresses.iter().map(move |ip| (protocol, ip)))
+        {
+            // Of UDP, the kernel takes source and destination the other way round.
+            let side = if protocol == Protocol::Tcp { SOURCE } else { DESTINATION };
+            let mut request = request(protocol, family(*address), side, port);
+            let at = side.address;
+            match address {
+                IpAddr::V4(ip) => request[at..at + 4].copy_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => request[at..at + 16].copy_from_slice(&ip.octets()),
+            }
+            let parse =
+                |answer: &[u8]| listener(answer, protocol).filter(|_| answer.get(STATE) == Some(&state(protocol)));
+            let answer = socket.get(SOCK_DIAG_BY_FAMILY, &request, SOCK_DIAG_BY_FAMILY, parse).ok().flatten();
+            found.extend(
+                answer.filter(|new| new.address.port() == port && found.iter().all(|known| known.inode != new.inode)),
+            );
+        }
+        found
+    }
+}
+
+/// One end of a socket in a request: where its port is and where its address.
+#[derive(Clone, Copy)]
+struct Side {
+    port: usize,
+    address: usize,
+}
+
+const SOURCE: Side = Side { port: 8, address: 12 };
+const DESTINATION: Side = Side { port: 10, address: 28 };
+
+/// For the sockets that wait, on a port or on any (0).
+fn request(protocol: Protocol, family: u8, side: Side, port: u16) -> [u8; REQUEST] {
+    let mut request = [0; REQUEST];
+    let number = match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+    };
+    request[..2].copy_from_slice(&[family, number]);
+    request[4..8].copy_from_slice(&(1_u32 << state(protocol)).to_ne_bytes());
+    request[side.port..side.port + 2].copy_from_slice(&port.to_be_bytes());
+    // Whichever socket it is.
+    request[COOKIE..].fill(0xff);
+    request
+}
+
+/// The state of those that wait, `include/net/tcp_states.h`; of UDP, of those that are bound and not connected.
+fn state(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Tcp => 10,
+        Protocol::Udp => 7,
+    }
 }
 
 /// Of an answer.
@@ -75,6 +142,9 @@ pub fn holder(socket: u64, pids: &[i32]) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
+
+    use crate::visit_each;
 
     #[test]
     fn an_answer_that_is_cut_off_says_nothing() {
@@ -93,5 +163,36 @@ mod tests {
         let us = std::process::id().cast_signed();
         assert_eq!(holder(found[0].inode, &[1, us]), Some(us), "{found:?}");
         assert_eq!(holder(0, &[us]), None);
+    }
+
+    #[test]
+    fn by_port_and_address_the_same_are_found_as_in_the_list() {
+        let us = [Home::Process(std::process::id().cast_signed())];
+        // Without IPv6, two are not to be had.
+        let ours = [tcp("127.0.0.1:0"), tcp("[::]:0"), udp("127.0.0.1:0"), udp("[::1]:0")];
+        for (socket, port) in ours.into_iter().flatten() {
+            let both = visit_each(&us, |visit| (visit.listening_at(&visit.addresses(), port), visit.listening(port)));
+            let Some((exact, listed)) = both.into_iter().next().flatten() else {
+                assert!(!rustix::process::geteuid().is_root());
+                return;
+            };
+            assert_eq!(exact, listed, "{port}");
+            assert_eq!(exact.len(), 1, "{port}");
+            drop(socket);
+            let gone = visit_each(&us, |visit| visit.listening_at(&visit.addresses(), port));
+            assert_eq!(gone, [Some(Vec::new())], "{port}");
+        }
+    }
+
+    fn tcp(at: &str) -> Option<(OwnedFd, u16)> {
+        let socket = std::net::TcpListener::bind(at).ok()?;
+        let port = socket.local_addr().ok()?.port();
+        Some((socket.into(), port))
+    }
+
+    fn udp(at: &str) -> Option<(OwnedFd, u16)> {
+        let socket = std::net::UdpSocket::bind(at).ok()?;
+        let port = socket.local_addr().ok()?.port();
+        Some((socket.into(), port))
     }
 }

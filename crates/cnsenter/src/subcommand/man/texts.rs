@@ -115,6 +115,9 @@ pub(super) fn of(subcommand: Option<Subcommand>) -> Texts {
                 "Says which container, or which process of the host's, something belongs to, and how that was found: a pid or \
                  thread, an interface, an IP or hardware address, a namespace as ps(1) and lsns(8) write it, a port, a \
                  cgroup, a folder of a root file system, the beginning of an ID. Several are answered at once.",
+                "Containers come first: all other networks, and the other processes in a namespace, are looked at where no \
+                 container has what is sought. A port is whoever publishes it or listens on it on the host; where nobody \
+                 does, it is whoever listens on it inside.",
             ],
             examples: &[
                 ("cnsenter who veth1a2b3c4", "Whose interface this is."),

@@ -7,48 +7,47 @@ use survey::{Held, Home, Link};
 use super::found::{Found, Owner};
 use super::host::Host;
 use super::interface;
+use super::network::Reach;
 
 /// Everybody who has this IP address. The loopback's are everybody's, and so the host's.
 pub(super) fn of_ip(ip: IpAddr, host: &Host<'_>) -> Vec<Found> {
-    let has = |link: &&Link| link.addresses.iter().any(|address| address.ip == ip);
-    let own = |link: &Link| Found { owner: Owner::Host, how: format!("{}'s address", link.name), kind: "address" };
-    let mut all: Vec<_> = host.links().iter().find(has).map(own).into_iter().collect();
-    if ip.is_loopback() {
-        return all;
+    let kind = "address";
+    let mut all = Vec::new();
+    if host.has(ip) {
+        all.push(Found { owner: Owner::Host, how: format!("{}'s address", called(None, |link| link.has(ip))), kind });
     }
-    let theirs = |home: &Home| {
-        let addresses = survey::addresses(Some(home)).unwrap_or_default();
-        addresses.into_iter().find(|(_, address)| address.ip == ip).map(|(index, _)| index)
-    };
-    for (held, home) in host.networks() {
-        if let Some(index) = theirs(&home) {
-            let links = survey::links(Some(&home)).unwrap_or_default();
-            let name = links.iter().find(|link| link.index == index).map_or("an interface", |link| &link.name);
-            all.extend(holders(held, &format!("{name}'s address"), "address", host));
-        }
+    if !ip.is_loopback() {
+        let networks = host.networks(Reach::beyond(&all), |visit| visit.has(ip));
+        all.extend(of_networks(&networks, |link| link.has(ip), kind, host));
     }
     all
 }
 
 /// Everybody who has an interface with this hardware address.
 pub(super) fn of_mac(mac: [u8; 6], host: &Host<'_>) -> Vec<Found> {
-    let is_it = |link: &&Link| link.mac == Some(mac);
+    let kind = "mac";
     let mut all = Vec::new();
-    for link in host.links().iter().filter(is_it) {
+    for link in host.links().iter().filter(|link| link.mac == Some(mac)) {
         let found = interface::of(link, host).into_iter();
         let how = |how: String| format!("{} of the host: {how}", link.name);
-        all.extend(found.map(|found| Found { how: how(found.how), kind: "mac", ..found }));
+        all.extend(found.map(|found| Found { how: how(found.how), kind, ..found }));
     }
-    for (held, home) in host.networks() {
-        let links = survey::links(Some(&home)).unwrap_or_default();
-        for link in links.iter().filter(is_it) {
-            all.extend(holders(held, &format!("{}'s address", link.name), "mac", host));
-        }
-    }
+    let networks = host.networks(Reach::beyond(&all), |visit| visit.has_mac(mac));
+    all.extend(of_networks(&networks, |link| link.mac == Some(mac), kind, host));
     all
 }
 
-fn holders(held: &Held, how: &str, kind: &'static str, host: &Host<'_>) -> Vec<Found> {
-    let found = |owner| Found { owner, how: how.to_owned(), kind };
-    host.holders(held).into_iter().map(found).collect()
+/// Whoever holds these networks, by an interface of each.
+fn of_networks(networks: &[Held], is_it: impl Fn(&Link) -> bool, kind: &'static str, host: &Host<'_>) -> Vec<Found> {
+    let found = |held: &Held| {
+        let how = format!("{}'s address", called(held.home().as_ref(), &is_it));
+        host.holders(held).into_iter().map(move |owner| Found { owner, how: how.clone(), kind })
+    };
+    networks.iter().flat_map(found).collect()
+}
+
+/// The name of an interface of a network.
+fn called(home: Option<&Home>, is_it: impl Fn(&Link) -> bool) -> String {
+    let links = survey::links(home).unwrap_or_default();
+    links.into_iter().find(is_it).map_or("an interface".to_owned(), |link| link.name)
 }

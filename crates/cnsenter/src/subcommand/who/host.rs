@@ -1,11 +1,10 @@
 //! What is known of this host, each part read when it is first needed, and once: most words need little of it.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeMap;
 
 use resolve::{Evidence, Listed, Owner as Recorded, Records, Reference, Settings};
 use serde_json::Value;
-use survey::{Depth, Held, Inode, Kind, Link, Namespaces};
+use survey::{Held, Inode, Kind, Link, Namespaces};
 
 use super::super::inventory::{self, Inventory};
 use super::found::Owner;
@@ -16,9 +15,10 @@ pub(super) struct Host<'a> {
     pub(super) records: Records,
     namespaces: OnceCell<Namespaces>,
     links: OnceCell<Vec<Link>>,
-    held: OnceCell<Vec<Held>>,
-    /// The networks by the numbers by which this one knows them.
-    pub(super) numbers: OnceCell<BTreeMap<i32, Inode>>,
+    init_processes: OnceCell<Vec<i32>>,
+    pub(super) held: OnceCell<Vec<Held>>,
+    /// The containers' first processes, each with the number by which this network knows its.
+    pub(super) numbers: OnceCell<Vec<(i32, i32)>>,
     /// An engine did not answer: it is not waited for again.
     is_silent: Cell<bool>,
 }
@@ -30,6 +30,7 @@ impl<'a> Host<'a> {
             records: Records::of(settings),
             namespaces: OnceCell::new(),
             links: OnceCell::new(),
+            init_processes: OnceCell::new(),
             held: OnceCell::new(),
             numbers: OnceCell::new(),
             is_silent: Cell::new(false),
@@ -50,9 +51,9 @@ impl<'a> Host<'a> {
         self.links.get_or_init(|| survey::links(None).unwrap_or_default())
     }
 
-    /// Every network, the host's own first.
-    pub(super) fn held(&self) -> &[Held] {
-        self.held.get_or_init(|| survey::networks(Depth::Names).map(|networks| networks.held).unwrap_or_default())
+    /// The first process of each container whose runtime notes it where that is quick to read.
+    pub(super) fn init_processes(&self) -> &[i32] {
+        self.init_processes.get_or_init(|| self.records.init_processes())
     }
 
     /// The containers that each of these processes is in; of those in one container's cgroup one alone.

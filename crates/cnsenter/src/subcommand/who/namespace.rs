@@ -14,14 +14,17 @@ const KINDS: [Kind; 8] =
 /// How many processes of the host's are named in one namespace.
 const MOST_PROCESSES: usize = 8;
 
-/// Everybody in a namespace.
+/// The containers in a namespace; everybody in it, where it is no container's own.
 pub(super) fn find(kind: Option<Kind>, inode: Inode, host: &Host<'_>) -> Vec<Found> {
     let kinds = kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
     if let Some(kind) = kinds.iter().find(|kind| host.inode(**kind) == Some(inode)) {
         return of_host(*kind, inode, host);
     }
-    let members = kinds.into_iter().map(|kind| (kind, survey::members(kind, inode)));
-    match members.into_iter().find(|(_, pids)| !pids.is_empty()) {
+    // A host with hundreds of containers has thousands of processes: their first ones are looked at before all others.
+    let first = |kind| host.init_processes().iter().copied().filter(|pid| survey::is_in(*pid, kind, inode)).collect();
+    let near = kinds.iter().map(|kind| (*kind, first(*kind)));
+    let all = kinds.iter().map(|kind| (*kind, survey::members(*kind, inode)));
+    match near.chain(all).find(|(_, pids): &(Kind, Vec<i32>)| !pids.is_empty()) {
         Some((kind, pids)) => of_members(&pids, kind.name(), host),
         None if kind.is_none_or(|kind| kind == Kind::Net) => of_keeper(inode, host),
         None => Vec::new(),

@@ -50,5 +50,5 @@ pub(super) fn of_host(pid: i32) -> String {
 
 /// The cgroup of a process.
 pub(super) fn cgroup(pid: i32) -> Option<String> {
-    Some(Cgroup::of_process(pid).ok()?.path.to_string_lossy().into_owned()).filter(|path| !path.is_empty())
+    Some(Cgroup::path_of(pid).ok()?.to_string_lossy().into_owned()).filter(|path| !path.is_empty())
 }

@@ -1,0 +1,175 @@
+//! Steps into networks, each for the moment that opening a socket takes, and comes back. What is asked over the socket
+//! belongs in `network.rs` and `socket.rs`.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::net::Protocol;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, sched_getaffinity};
+
+use crate::netlink::Socket;
+use crate::{Home, Inode, network};
+
+/// The file system of namespaces, statfs(2).
+const NSFS_MAGIC: i64 = 0x6e73_6673;
+
+/// So many networks are worth another thread.
+const WORTH: usize = 32;
+
+/// There are no more threads, however many processors there are.
+const MOST_THREADS: usize = 8;
+
+/// A thread that goes from its own network into others. Should it not come back, the process ends.
+pub(crate) struct Visitor {
+    own: OwnedFd,
+}
+
+/// A network that can be asked from outside.
+pub struct Visit<'a> {
+    visitor: &'a Visitor,
+    network: OwnedFd,
+    inode: Inode,
+}
+
+impl Visitor {
+    pub(crate) fn here() -> io::Result<Self> {
+        let visitor = Self { own: own()? };
+        // In a user namespace of our own we could go elsewhere, and not come back.
+        step(&visitor.own)?;
+        Ok(visitor)
+    }
+
+    pub(crate) fn visit(&self, home: &Home) -> io::Result<Visit<'_>> {
+        let network = open_home(home)?;
+        let inode = inode(&network)?;
+        Ok(Visit { visitor: self, network, inode })
+    }
+}
+
+impl Visit<'_> {
+    /// The namespace that it is: the one that was meant, unless a pid or path changed hands.
+    pub fn inode(&self) -> Inode {
+        self.inode
+    }
+
+    /// Whether it has this address.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        let addresses = || network::addresses_by(&mut self.socket(None)?, Some(ip));
+        addresses().is_ok_and(|all| all.iter().any(|(_, address)| address.ip == ip))
+    }
+
+    /// Its addresses, and the loopback's, which a network has that is not up.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let told = || network::addresses_by(&mut self.socket(None)?, None);
+        let mut all = vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        all.extend(told().into_iter().flatten().map(|(_, address)| address.ip).filter(|ip| !ip.is_loopback()));
+        all
+    }
+
+    /// Whether one of its interfaces has this hardware address.
+    pub fn has_mac(&self, mac: [u8; 6]) -> bool {
+        let links = || network::bare_links_by(&mut self.socket(None)?);
+        links().is_ok_and(|all| all.iter().any(|link| link.mac == Some(mac)))
+    }
+
+    /// A socket in there.
+    pub(crate) fn socket(&self, protocol: Option<Protocol>) -> io::Result<Socket> {
+        step(&self.network)?;
+        let socket = Socket::open(protocol);
+        if step(&self.visitor.own).is_err() {
+            // Whatever is done from here on would be done in another's network.
+            std::process::abort();
+        }
+        socket
+    }
+}
+
+/// Asks the same of each network; `None` of those that may not be looked into, or are gone. Of many, some threads ask at
+/// once.
+pub fn visit_each<T: Send>(homes: &[Home], ask: impl Fn(&Visit<'_>) -> T + Sync) -> Vec<Option<T>> {
+    let all = |homes: &[Home]| -> Vec<Option<T>> {
+        let visitor = Visitor::here();
+        let ask = |home| Some(ask(&visitor.as_ref().ok()?.visit(home).ok()?));
+        homes.iter().map(ask).collect()
+    };
+    let processors = sched_getaffinity(None).map_or(1, |set| set.count() as usize);
+    let threads = (homes.len() / WORTH).min(processors).clamp(1, MOST_THREADS);
+    let mut parts = homes.chunks(homes.len().div_ceil(threads).max(1));
+    let first = parts.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> =
+            parts.map(|part| (part, std::thread::Builder::new().spawn_scoped(scope, || all(part)))).collect();
+        let mut answers = all(first);
+        for (part, thread) in others {
+            // Without a thread of its own, or none that came back, a part is asked here.
+            answers.extend(thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| all(part)));
+        }
+        answers
+    })
+}
+
+/// The network of this thread.
+pub(crate) fn own() -> io::Result<OwnedFd> {
+    open(Path::new("/proc/thread-self/ns/net"))
+}
+
+/// Moves this thread into a network.
+fn step(network: &OwnedFd) -> io::Result<()> {
+    Ok(move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?)
+}
+
+/// The namespace behind a descriptor.
+pub(crate) fn inode(network: &OwnedFd) -> io::Result<Inode> {
+    Ok(Inode(rustix::fs::fstat(network)?.st_ino))
+}
+
+/// Opens a network.
+pub(crate) fn open_home(home: &Home) -> io::Result<OwnedFd> {
+    let process = |pid: i32| Path::new("/proc").join(pid.to_string());
+    match home {
+        Home::Process(pid) => open(&process(*pid).join("ns/net")),
+        Home::Descriptor(held) => open_file(&process(held.pid).join("fd").join(held.fd.to_string())),
+        Home::File(path) => open_file(path),
+    }
+}
+
+/// A file that may turn out to be anything is opened for good once it is known to be a namespace: opening a device, say,
+/// has effects.
+fn open_file(path: &Path) -> io::Result<OwnedFd> {
+    let file = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if rustix::fs::fstatfs(&file)?.f_type != NSFS_MAGIC {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a namespace"));
+    }
+    open(&PathBuf::from(format!("/proc/thread-self/fd/{}", file.as_raw_fd())))
+}
+
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn many_are_asked_in_their_order_and_the_gone_are_left_out() {
+        let us = std::process::id().cast_signed();
+        let own = crate::Namespaces::of_process(us).unwrap().get(Kind::Net).unwrap();
+        let homes: Vec<_> = (0..200).map(|number| Home::Process(if number % 3 == 0 { i32::MAX } else { us })).collect();
+        let answers =
+            visit_each(&homes, |visit| (visit.inode(), visit.has([127, 0, 0, 1].into()), visit.has_mac([9; 6])));
+        assert_eq!(answers.len(), homes.len());
+        for (number, answer) in answers.into_iter().enumerate() {
+            let Some((inode, _, strange)) = answer else {
+                assert_eq!(number % 3, 0, "{number}");
+                continue;
+            };
+            assert!(number % 3 > 0 && inode == own && !strange, "{number}");
+        }
+        assert!(visit_each(&[], |visit| visit.inode()).is_empty());
+    }
+}
