@@ -5,14 +5,15 @@
 //! are taken from the kernel alone, and read with bounds.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
 };
+use netlink_sys::SocketAddr;
+use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_SOCK_DIAG};
 use rustix::buffer::spare_capacity;
-use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{RecvFlags, SendFlags};
 
 /// The kernel's answers come in pieces of up to 32 KiB.
 const PIECE: usize = 64 << 10;
@@ -35,11 +36,20 @@ const NETNSA_FD: u16 = 3;
 /// `rtgenmsg`, with what fills it up.
 const GENERAL: usize = 4;
 
-/// An open socket of NETLINK_ROUTE. It stays in the network in which it was opened.
+/// An open socket. It stays in the network in which it was opened.
 pub(crate) struct Socket {
-    socket: OwnedFd,
+    socket: netlink_sys::Socket,
     sequence: u32,
     piece: Vec<u8>,
+}
+
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// rtnetlink(7).
+    Route,
+    /// sock_diag(7).
+    SocketDiagnosis,
 }
 
 /// Whether to go on.
@@ -50,12 +60,23 @@ pub(crate) enum Next {
 }
 
 impl Socket {
-    /// In this thread's network; of NETLINK_ROUTE, where no other protocol is meant.
-    pub(crate) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
-        let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+    /// In this thread's network.
+    pub(crate) fn open(protocol: Protocol) -> io::Result<Self> {
+        let socket = netlink_sys::Socket::new(match protocol {
+            Protocol::Route => NETLINK_ROUTE,
+            Protocol::SocketDiagnosis => NETLINK_SOCK_DIAG,
+        })?;
         // The kernel then refuses what others send to it.
-        rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0))?;
+        socket.connect(&SocketAddr::new(0, 0))?;
         Ok(Self { socket, sequence: 0, piece: Vec::with_capacity(PIECE) })
+    }
+
+    /// Makes the kernel heed what a question for a list says beside what kind of list, and refuse what it does not understand.
+    ///
+    /// # Errors
+    /// Before Linux 4.20.
+    pub(crate) fn be_strict(&mut self) -> io::Result<()> {
+        self.socket.set_netlink_get_strict_chk(true)
     }
 
     /// Asks for a whole list, and hands over each message of that `answer`. Begins anew with `begin` when the list changed
@@ -272,21 +293,20 @@ mod tests {
 
     #[test]
     fn nobody_but_the_kernel_is_listened_to() {
-        let ours = Socket::open(None).unwrap();
-        let address = rustix::net::getsockname(&ours.socket).unwrap();
-        let address = SocketAddrNetlink::try_from(address).unwrap();
-        let open = || rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None);
-        let other = open().unwrap();
-        let sent = |to: &SocketAddrNetlink| rustix::net::sendto(&other, &[0; 16], SendFlags::empty(), to);
+        let ours = Socket::open(Protocol::Route).unwrap();
+        let mut address = SocketAddr::new(0, 0);
+        ours.socket.get_address(&mut address).unwrap();
+        let open = || netlink_sys::Socket::new(NETLINK_ROUTE).unwrap();
+        let other = open();
+        let sent = |to: &SocketAddr| other.send_to(&[0; 16], to, 0).map_err(|cause| cause.kind());
         // Whoever rules over the network may send to a socket that is not as careful.
-        let careless = open().unwrap();
-        rustix::net::bind(&careless, &SocketAddrNetlink::new(0, 0)).unwrap();
-        let careless = SocketAddrNetlink::try_from(rustix::net::getsockname(&careless).unwrap()).unwrap();
+        let mut careless = open();
+        let careless = careless.bind_auto().unwrap();
         if rustix::process::geteuid().is_root() {
             assert_eq!(sent(&careless), Ok(16));
-            assert_eq!(sent(&address), Err(rustix::io::Errno::CONNREFUSED));
+            assert_eq!(sent(&address), Err(io::ErrorKind::ConnectionRefused));
         } else {
-            assert_eq!(sent(&address), Err(rustix::io::Errno::PERM));
+            assert_eq!(sent(&address), Err(io::ErrorKind::PermissionDenied));
         }
     }
 }

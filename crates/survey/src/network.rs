@@ -5,18 +5,16 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
-use rustix::net::Protocol;
-
 use crate::link::{self, Address, IFLA_IFNAME, LINK_HEADER};
-use crate::netlink::{Next, Socket, attribute};
+use crate::netlink::{Next, Protocol, Socket, attribute};
 use crate::visit::{self, Visitor};
 use crate::{Error, Home, Inode, Link, Route};
 
 /// `include/uapi/linux/rtnetlink.h`: RTM_….
-const RTM_NEWLINK: u16 = 16;
-const RTM_GETLINK: u16 = 18;
-const RTM_NEWADDR: u16 = 20;
-const RTM_GETADDR: u16 = 22;
+pub(crate) const RTM_NEWLINK: u16 = 16;
+pub(crate) const RTM_GETLINK: u16 = 18;
+pub(crate) const RTM_NEWADDR: u16 = 20;
+pub(crate) const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
 /// `include/uapi/linux/if_link.h` and `rtnetlink.h`: which parts of an interface are told.
@@ -61,7 +59,7 @@ pub(crate) fn name(home: Option<&Home>) -> String {
 /// # Errors
 /// As of [`network`].
 pub fn links(home: Option<&Home>) -> Result<Vec<Link>, Error> {
-    let look = || links_by(&mut socket_in(home, None)?, Counts::Skipped);
+    let look = || links_by(&mut socket_in(home, Protocol::Route)?, Counts::Skipped);
     look().map_err(|cause| Error::Network { what: name(home), cause })
 }
 
@@ -69,9 +67,8 @@ pub fn links(home: Option<&Home>) -> Result<Vec<Link>, Error> {
 pub fn link_named(of: &str) -> Option<Link> {
     // The attribute's text ends in a zero byte.
     let text = [of.as_bytes(), &[0]].concat();
-    let mask = attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
-    let question = [&[0; LINK_HEADER][..], &attribute(IFLA_IFNAME, &text), &mask].concat();
-    let answer = Socket::open(None).ok()?.get(RTM_GETLINK, &question, RTM_NEWLINK, Link::parse).ok()?;
+    let question = [&[0; LINK_HEADER][..], &attribute(IFLA_IFNAME, &text), &without_counts()].concat();
+    let answer = Socket::open(Protocol::Route).ok()?.get(RTM_GETLINK, &question, RTM_NEWLINK, Link::parse).ok()?;
     // The kernel may take one of its other names.
     answer.filter(|link| link.name == of)
 }
@@ -81,33 +78,18 @@ pub fn link_named(of: &str) -> Option<Link> {
 /// # Errors
 /// As of [`network`].
 pub fn addresses(home: Option<&Home>) -> Result<Vec<(u32, Address)>, Error> {
-    let look = || addresses_by(&mut socket_in(home, None)?, None);
+    let look = || addresses_by(&mut socket_in(home, Protocol::Route)?, None);
     look().map_err(|cause| Error::Network { what: name(home), cause })
-}
-
-/// The number by which this thread's network knows each of these, as [`Link::peer_network`] has it; none for what it does
-/// not know, or may not be looked into.
-pub fn numbers(homes: &[Home]) -> Vec<Option<i32>> {
-    let mut socket = Socket::open(None).ok();
-    let mut number = |home: &Home| {
-        let socket = socket.as_mut()?;
-        match home {
-            Home::Process(pid) => socket.number_of_process(*pid),
-            other => socket.number_of(visit::open_home(other).ok()?.as_fd()),
-        }
-        .ok()?
-    };
-    homes.iter().map(&mut number).collect()
 }
 
 fn look(home: Option<&Home>) -> io::Result<Network> {
     let own = visit::own()?;
     let (inode, mut socket) = match home {
-        None => (visit::inode(&own)?, Socket::open(None)?),
+        None => (visit::inode(&own)?, Socket::open(Protocol::Route)?),
         Some(home) => {
             let visitor = Visitor::here()?;
             let visit = visitor.visit(home)?;
-            (visit.inode(), visit.socket(None)?)
+            (visit.inode(), visit.socket(Protocol::Route)?)
         }
     };
     let links = links_by(&mut socket, Counts::Told)?;
@@ -121,7 +103,7 @@ fn look(home: Option<&Home>) -> io::Result<Network> {
 }
 
 /// A socket in a network.
-pub(crate) fn socket_in(home: Option<&Home>, protocol: Option<Protocol>) -> io::Result<Socket> {
+pub(crate) fn socket_in(home: Option<&Home>, protocol: Protocol) -> io::Result<Socket> {
     match home {
         None => Socket::open(protocol),
         Some(home) => Visitor::here()?.visit(home)?.socket(protocol),
@@ -163,9 +145,14 @@ fn links_by(socket: &mut Socket, counts: Counts) -> io::Result<Vec<Link>> {
     Ok(links)
 }
 
+/// The attribute of a question that asks for no counts.
+pub(crate) fn without_counts() -> Vec<u8> {
+    attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes())
+}
+
 /// The interfaces without their addresses and counts.
 pub(crate) fn bare_links_by(socket: &mut Socket) -> io::Result<Vec<Link>> {
-    let question = [&[0; LINK_HEADER][..], &attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes())].concat();
+    let question = [&[0; LINK_HEADER][..], &without_counts()].concat();
     bounded(socket, RTM_GETLINK, &question, RTM_NEWLINK, Link::parse)
 }
 

@@ -4,10 +4,8 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use rustix::net::netlink;
-
 use crate::link::{INET, INET6, family, ip};
-use crate::netlink::{Next, Socket, bytes, u32_at};
+use crate::netlink::{self, Next, Socket, bytes, u32_at};
 use crate::{Home, Listener, Protocol, Visit, files, network};
 
 /// `include/uapi/linux/sock_diag.h` and `inet_diag.h`: the question and its answer, `inet_diag_req_v2` and
@@ -29,7 +27,7 @@ const MOST: usize = 100_000;
 
 /// The sockets that wait in a network, on one port or on any.
 pub(crate) fn listening(home: Option<&Home>, port: Option<u16>) -> io::Result<Vec<Listener>> {
-    waiting(&mut network::socket_in(home, Some(netlink::SOCK_DIAG))?, port)
+    waiting(&mut network::socket_in(home, netlink::Protocol::SocketDiagnosis)?, port)
 }
 
 fn waiting(socket: &mut Socket, port: Option<u16>) -> io::Result<Vec<Listener>> {
@@ -56,14 +54,14 @@ fn waiting(socket: &mut Socket, port: Option<u16>) -> io::Result<Vec<Listener>> 
 impl Visit<'_> {
     /// Everybody who waits on this port. What does not tell has nobody.
     pub fn listening(&self, port: u16) -> Vec<Listener> {
-        let all = || waiting(&mut self.socket(Some(netlink::SOCK_DIAG))?, Some(port));
+        let all = || waiting(&mut self.socket(netlink::Protocol::SocketDiagnosis)?, Some(port));
         all().unwrap_or_default()
     }
 
     /// Who takes what is sent to this port at one of these addresses: a question each, where a list of all that wait takes
     /// the kernel a walk through a table of all networks. What does not tell has nobody.
     pub fn listening_at(&self, addresses: &[IpAddr], port: u16) -> Vec<Listener> {
-        let Ok(mut socket) = self.socket(Some(netlink::SOCK_DIAG)) else { return Vec::new() };
+        let Ok(mut socket) = self.socket(netlink::Protocol::SocketDiagnosis) else { return Vec::new() };
         let mut found: Vec<Listener> = Vec::new();
         for (protocol, address) in
             PROTOCOLS.into_iter().flat_map(|protocol| addresses.iter().map(move |ip| (protocol, ip)))

@@ -7,20 +7,13 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::net::Protocol;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, sched_getaffinity};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::netlink::Socket;
+use crate::netlink::{Protocol, Socket};
 use crate::{Home, Inode, network};
 
 /// The file system of namespaces, statfs(2).
 const NSFS_MAGIC: i64 = 0x6e73_6673;
-
-/// So many networks are worth another thread.
-const WORTH: usize = 32;
-
-/// There are no more threads, however many processors there are.
-const MOST_THREADS: usize = 8;
 
 /// A thread that goes from its own network into others. Should it not come back, the process ends.
 pub(crate) struct Visitor {
@@ -57,13 +50,13 @@ impl Visit<'_> {
 
     /// Whether it has this address.
     pub fn has(&self, ip: IpAddr) -> bool {
-        let addresses = || network::addresses_by(&mut self.socket(None)?, Some(ip));
+        let addresses = || network::addresses_by(&mut self.socket(Protocol::Route)?, Some(ip));
         addresses().is_ok_and(|all| all.iter().any(|(_, address)| address.ip == ip))
     }
 
     /// Its addresses, and the loopback's, which a network has that is not up.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let told = || network::addresses_by(&mut self.socket(None)?, None);
+        let told = || network::addresses_by(&mut self.socket(Protocol::Route)?, None);
         let mut all = vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
         all.extend(told().into_iter().flatten().map(|(_, address)| address.ip).filter(|ip| !ip.is_loopback()));
         all
@@ -71,12 +64,12 @@ impl Visit<'_> {
 
     /// Whether one of its interfaces has this hardware address.
     pub fn has_mac(&self, mac: [u8; 6]) -> bool {
-        let links = || network::bare_links_by(&mut self.socket(None)?);
+        let links = || network::bare_links_by(&mut self.socket(Protocol::Route)?);
         links().is_ok_and(|all| all.iter().any(|link| link.mac == Some(mac)))
     }
 
     /// A socket in there.
-    pub(crate) fn socket(&self, protocol: Option<Protocol>) -> io::Result<Socket> {
+    pub(crate) fn socket(&self, protocol: Protocol) -> io::Result<Socket> {
         step(&self.network)?;
         let socket = Socket::open(protocol);
         if step(&self.visitor.own).is_err() {
@@ -87,28 +80,11 @@ impl Visit<'_> {
     }
 }
 
-/// Asks the same of each network; `None` of those that may not be looked into, or are gone. Of many, some threads ask at
-/// once.
-pub fn visit_each<T: Send>(homes: &[Home], ask: impl Fn(&Visit<'_>) -> T + Sync) -> Vec<Option<T>> {
-    let all = |homes: &[Home]| -> Vec<Option<T>> {
-        let visitor = Visitor::here();
-        let ask = |home| Some(ask(&visitor.as_ref().ok()?.visit(home).ok()?));
-        homes.iter().map(ask).collect()
-    };
-    let processors = sched_getaffinity(None).map_or(1, |set| set.count() as usize);
-    let threads = (homes.len() / WORTH).min(processors).clamp(1, MOST_THREADS);
-    let mut parts = homes.chunks(homes.len().div_ceil(threads).max(1));
-    let first = parts.next().unwrap_or_default();
-    std::thread::scope(|scope| {
-        let others: Vec<_> =
-            parts.map(|part| (part, std::thread::Builder::new().spawn_scoped(scope, || all(part)))).collect();
-        let mut answers = all(first);
-        for (part, thread) in others {
-            // Without a thread of its own, or none that came back, a part is asked here.
-            answers.extend(thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| all(part)));
-        }
-        answers
-    })
+/// Asks the same of each network; `None` of those that may not be looked into, or are gone.
+pub fn visit_each<T>(homes: &[Home], ask: impl Fn(&Visit<'_>) -> T) -> Vec<Option<T>> {
+    let visitor = Visitor::here();
+    let ask = |home| Some(ask(&visitor.as_ref().ok()?.visit(home).ok()?));
+    homes.iter().map(ask).collect()
 }
 
 /// The network of this thread.

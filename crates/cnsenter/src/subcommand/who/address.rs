@@ -17,7 +17,7 @@ pub(super) fn of_ip(ip: IpAddr, host: &Host<'_>) -> Vec<Found> {
         all.push(Found { owner: Owner::Host, how: format!("{}'s address", called(None, |link| link.has(ip))), kind });
     }
     if !ip.is_loopback() {
-        let networks = host.networks(Reach::beyond(&all), |visit| visit.has(ip));
+        let networks = host.having(ip, Reach::beyond(&all));
         all.extend(of_networks(&networks, |link| link.has(ip), kind, host));
     }
     all
@@ -32,7 +32,7 @@ pub(super) fn of_mac(mac: [u8; 6], host: &Host<'_>) -> Vec<Found> {
         let how = |how: String| format!("{} of the host: {how}", link.name);
         all.extend(found.map(|found| Found { how: how(found.how), kind, ..found }));
     }
-    let networks = host.networks(Reach::beyond(&all), |visit| visit.has_mac(mac));
+    let networks = host.having_mac(mac, Reach::beyond(&all));
     all.extend(of_networks(&networks, |link| link.mac == Some(mac), kind, host));
     all
 }

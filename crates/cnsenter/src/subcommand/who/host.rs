@@ -17,8 +17,7 @@ pub(super) struct Host<'a> {
     links: OnceCell<Vec<Link>>,
     init_processes: OnceCell<Vec<i32>>,
     pub(super) held: OnceCell<Vec<Held>>,
-    /// The containers' first processes, each with the number by which this network knows its.
-    pub(super) numbers: OnceCell<Vec<(i32, i32)>>,
+    pub(super) numbers: OnceCell<Vec<(Option<i32>, i32)>>,
     /// An engine did not answer: it is not waited for again.
     is_silent: Cell<bool>,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use resolve::Evidence;
-use survey::{Depth, Held, Home, Inode, Kind, Process, Visit};
+use survey::{Depth, Held, Home, Inode, Kind, Outside, Process, Visit};
 
 use super::found::{Found, Owner};
 use super::host::Host;
@@ -34,16 +34,44 @@ impl Host<'_> {
         survey::addresses(None).is_ok_and(|all| all.iter().any(|(_, address)| address.ip == ip))
     }
 
+    /// The networks, but for the host's own, that have this address.
+    pub(super) fn having(&self, ip: IpAddr, reach: Reach) -> Vec<Held> {
+        let mut outside = Outside::here();
+        let mut told = BTreeMap::new();
+        let mut has = |number| *told.entry(number).or_insert_with(|| outside.as_mut()?.has(number, ip));
+        let mut may_have = |number: Option<i32>| number.and_then(&mut has) != Some(false);
+        let pids: Vec<_> = self.numbers().iter().filter(|(number, _)| may_have(*number)).map(|(_, pid)| *pid).collect();
+        self.networks_of(&pids, reach, |visit| visit.has(ip))
+    }
+
+    /// The networks, but for the host's own, in which an interface has this hardware address.
+    pub(super) fn having_mac(&self, mac: [u8; 6], reach: Reach) -> Vec<Held> {
+        let mut outside = Outside::here();
+        let ends = self.links().iter().filter_map(|link| Some((link.peer_network?, link.peer?)));
+        let mut is_it =
+            |(number, index): &(i32, u32)| outside.as_mut().and_then(|it| it.mac(*number, *index)) == Some(mac);
+        let numbers: Vec<_> = ends.filter(&mut is_it).map(|(number, _)| number).collect();
+        let has = |(number, _): &&(Option<i32>, i32)| number.is_some_and(|number| numbers.contains(&number));
+        let mut pids: Vec<_> = self.numbers().iter().filter(has).map(|(_, pid)| *pid).collect();
+        if pids.is_empty() {
+            pids = self.init_processes().to_vec();
+        }
+        self.networks_of(&pids, reach, |visit| visit.has_mac(mac))
+    }
+
     /// The networks, but for the host's own, of which `fits` is true.
-    pub(super) fn networks(&self, reach: Reach, fits: impl Fn(&Visit<'_>) -> bool + Sync) -> Vec<Held> {
+    pub(super) fn networks(&self, reach: Reach, fits: impl Fn(&Visit<'_>) -> bool) -> Vec<Held> {
+        self.networks_of(self.init_processes(), reach, fits)
+    }
+
+    /// The same; of the containers, only those are looked into whose first processes these are.
+    fn networks_of(&self, pids: &[i32], reach: Reach, fits: impl Fn(&Visit<'_>) -> bool) -> Vec<Held> {
         let own = self.inode(Kind::Net);
+        let homes: Vec<_> = pids.iter().map(|pid| Home::Process(*pid)).collect();
         let ask = |visit: &Visit<'_>| (visit.inode(), Some(visit.inode()) != own && fits(visit));
-        let homes: Vec<_> = self.init_processes().iter().map(|pid| Home::Process(*pid)).collect();
         let answers = survey::visit_each(&homes, ask);
         let mut near: BTreeMap<Inode, (bool, Vec<i32>)> = BTreeMap::new();
-        for (pid, (inode, does_fit)) in
-            self.init_processes().iter().zip(answers).filter_map(|(pid, it)| Some((pid, it?)))
-        {
+        for (pid, (inode, does_fit)) in pids.iter().zip(answers).filter_map(|(pid, it)| Some((pid, it?))) {
             let (fits, pids) = near.entry(inode).or_default();
             *fits |= does_fit;
             pids.push(*pid);
@@ -59,16 +87,20 @@ impl Host<'_> {
         others.into_iter().zip(answers).filter(|(_, fits)| *fits == Some(true)).map(|(held, _)| held.clone()).collect()
     }
 
-    /// The network that this one knows by a number.
-    pub(super) fn numbered(&self, number: i32) -> Option<Held> {
-        let near = self.numbers.get_or_init(|| {
+    /// The containers' first processes, each after the number by which this network knows its.
+    fn numbers(&self) -> &[(Option<i32>, i32)] {
+        self.numbers.get_or_init(|| {
             let pids = self.init_processes();
             let homes: Vec<_> = pids.iter().map(|pid| Home::Process(*pid)).collect();
-            let numbers = survey::numbers(&homes).into_iter().zip(pids);
-            numbers.filter_map(|(number, pid)| Some((number?, *pid))).collect()
-        });
-        let pids: Vec<_> = near.iter().filter(|(of, _)| *of == number).map(|(_, pid)| *pid).collect();
-        let inode = pids.first().and_then(|pid| survey::Namespaces::of_process(*pid).ok()?.get(Kind::Net));
+            survey::numbers(&homes).into_iter().zip(pids.iter().copied()).collect()
+        })
+    }
+
+    /// The network that this one knows by a number.
+    pub(super) fn numbered(&self, number: i32) -> Option<Held> {
+        let near = self.numbers().iter().filter(|(of, _)| *of == Some(number));
+        let pids: Vec<_> = near.map(|(_, pid)| *pid).collect();
+        let inode = pids.iter().find_map(|pid| survey::Namespaces::of_process(*pid).ok()?.get(Kind::Net));
         if let Some(inode) = inode {
             return Some(Held::by_processes(inode, pids));
         }
