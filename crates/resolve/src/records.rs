@@ -173,12 +173,10 @@ impl Records {
     }
 
     fn of_runtime(&self, runtime: Runtime, wanted: &Wanted<'_>) -> Vec<Listed> {
-        runtime::state(runtime, &self.roots, wanted)
-            .map(|report| report.listed)
-            .unwrap_or_default()
-            .into_iter()
-            .map(Listed::of_now)
-            .collect()
+        let listed = runtime::state(runtime, &self.roots, wanted).map(|report| report.listed).unwrap_or_default();
+        // A runtime may tell of more than is wanted, where only a look into the record decides.
+        let fitting = listed.into_iter().filter(|found| wanted.rank(&found.container).is_some());
+        fitting.map(Listed::of_now).collect()
     }
 
     /// By an ID that an engine made up.
