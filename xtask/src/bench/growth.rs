@@ -33,7 +33,9 @@ const BY_PID: &str = "cnsenter who PID";
 const BY_IP: &str = "cnsenter who IP";
 const BY_VETH: &str = "cnsenter who VETH";
 const BY_INODE: &str = "cnsenter who INODE";
+const BY_MAC: &str = "cnsenter who MAC";
 const BY_PORT: &str = "cnsenter who :PORT";
+const BY_LISTENER: &str = "cnsenter who :INSIDE";
 const INSPECT: &str = "cnsenter inspect NAME";
 const NET: &str = "cnsenter --net NAME";
 
@@ -78,7 +80,9 @@ pub(super) fn measure(cnsenter: &str, first: &Container, crowd: &mut Crowd, scra
         who(BY_VETH, &subject.veth()?),
         who(BY_IP, &subject.container.ip()?),
         who(BY_INODE, &subject.container.netns()?.to_string()),
+        who(BY_MAC, &subject.container.inspect("{{.NetworkSettings.MacAddress}}")?),
         who(BY_PORT, &format!(":{}", subject.port()?)),
+        who(BY_LISTENER, &format!(":{INSIDE}")),
     ];
     let who = measure::medians(&ways, super::RUNS, scratch)?;
     Ok(Growth { steps, who, listed })
@@ -124,6 +128,9 @@ fn list(cnsenter: &str) -> Result<BTreeSet<String>> {
     Ok(containers.iter().filter_map(|container| container["id"].as_str().map(str::to_owned)).collect())
 }
 
+/// Where the container listens that is sought, and nobody else: on a port that is not published.
+const INSIDE: u16 = 7423;
+
 /// The container that is sought: on Docker's own bridge, with a published port, and several processes.
 struct Subject {
     container: Container,
@@ -132,7 +139,8 @@ struct Subject {
 impl Subject {
     fn start() -> Result<Subject> {
         let options = ["--publish", "127.0.0.1::80", "--pids-limit", "100"];
-        let container = Container::run(image::busybox()?, &options, &["sh", "-c", &crowd::program()])?;
+        let program = format!("nc -ll -p {INSIDE} -e true & {}", crowd::program());
+        let container = Container::run(image::busybox()?, &options, &["sh", "-c", &program])?;
         Ok(Subject { container })
     }
 

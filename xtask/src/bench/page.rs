@@ -86,7 +86,8 @@ const HOW: &str = "\
 - Growth: the containers are Docker's, on its bridge, of ten processes each, and no other runtime has any, so that `ls` and
   `docker ps` list the same; that they do is checked by their full IDs. The time includes what is printed, to nowhere. What
   is sought is one container of them all, which has a published port: PID is one of its processes, not the first; VETH the
-  host's end of its interface; INODE its network namespace. The same commands are timed at each step, in turn.
+  host's end of its interface; INODE its network namespace; INSIDE a port that it alone listens on and that is not
+  published, so that every container is asked for it. The same commands are timed at each step, in turn.
 - Memory and threads: `VmHWM` and `Threads` of `/proc/PID/status`, read while strace holds cnsenter at the entry
   of the `execve` that would replace it, since the kernel forgets the peak there.
 - Instructions: callgrind. It ends its count at an `execve` that succeeds, hence the missing program. valgrind may
