@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use crate::Error;
 
@@ -59,6 +59,9 @@ impl Inode {
     }
 }
 
+/// A link is no longer, in bytes: `cgroup:[18446744073709551615]`.
+const LONGEST: usize = 32;
+
 /// The namespaces of a process, as far as the kernel has and shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespaces([Option<Inode>; Kind::ALL.len()]);
@@ -82,11 +85,11 @@ impl Namespaces {
         let opened = rustix::fs::open(folder, flags, Mode::empty()).map_err(|cause| Error::read(folder, cause))?;
         let mut found = Self::default();
         let mut failed = None;
+        let mut buffer = [0; LONGEST];
         for kind in Kind::ALL {
-            // What a link leads to has the namespace's number, and is found quicker than read. Older kernels lack some, and a
-            // zombie most.
-            match rustix::fs::statat(&opened, kind.name(), AtFlags::empty()) {
-                Ok(namespace) => found.0[kind as usize] = Some(Inode(namespace.st_ino)),
+            // Older kernels lack some, and a zombie most.
+            match rustix::fs::readlinkat_raw(&opened, kind.name(), &mut buffer) {
+                Ok(length) => found.0[kind as usize] = Inode::of_link(&buffer[..length], kind),
                 Err(cause) => failed = Some(cause),
             }
         }
