@@ -121,7 +121,7 @@ impl Records {
         self.of_id_in(path).or_else(|| self.of_unit_in(path))
     }
 
-    /// The first process of each container as its runtime noted it, where that is quick to read: it may be another by now,
+    /// The init process of each container as its runtime noted it, where that is quick to read: it may be another by now,
     /// and some may be missing.
     pub fn init_processes(&self) -> Vec<i32> {
         runtime::noted(&self.roots)

@@ -122,7 +122,7 @@ pub(crate) fn state(runtime: Runtime, roots: &Roots, wanted: &Wanted<'_>) -> Opt
     }
 }
 
-/// The first process of each container as it was noted, where that is quick to read: it may be another by now, and some may
+/// The init process of each container as it was noted, where that is quick to read: it may be another by now, and some may
 /// be missing.
 pub(crate) fn noted(roots: &Roots) -> Vec<i32> {
     let of_containerd = docker::own_containerd(roots).chain(roots.containerd.iter().cloned());

@@ -75,7 +75,7 @@ fn listed(root: &Path, namespace: String, id: String, bundle: Bundle, lies: &Pat
     Listed { container: Container { namespace: Some(namespace), name, ..listed.container }, image, created, ..listed }
 }
 
-/// The first processes of the tasks below this folder, as their shims noted them; of Docker's as well.
+/// The init processes of the tasks below this folder, as their shims noted them; of Docker's as well.
 pub(crate) fn noted(root: &Path) -> Vec<i32> {
     let tasks = root.join(TASKS);
     let namespaces = file::names(&tasks).into_iter().map(|namespace| tasks.join(namespace));

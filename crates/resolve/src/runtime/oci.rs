@@ -188,7 +188,7 @@ pub(crate) fn bundle(root: &Path, id: &str) -> Option<PathBuf> {
     Record::read(&root.join(id))?.bundle()
 }
 
-/// The first processes of the containers in this folder, an engine's among them, as their runtime noted them.
+/// The init processes of the containers in this folder, an engine's among them, as their runtime noted them.
 pub(crate) fn noted(root: &Path) -> Vec<i32> {
     let records = file::names(root).into_iter().filter_map(|id| Record::head(&root.join(id)));
     records.filter_map(|record| record.pid()).collect()

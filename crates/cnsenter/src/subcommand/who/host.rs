@@ -50,7 +50,7 @@ impl<'a> Host<'a> {
         self.links.get_or_init(|| survey::links(None).unwrap_or_default())
     }
 
-    /// The first process of each container whose runtime notes it where that is quick to read.
+    /// The init process of each container whose runtime notes it where that is quick to read.
     pub(super) fn init_processes(&self) -> &[i32] {
         self.init_processes.get_or_init(|| self.records.init_processes())
     }

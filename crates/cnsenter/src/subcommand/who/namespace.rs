@@ -20,7 +20,7 @@ pub(super) fn find(kind: Option<Kind>, inode: Inode, host: &Host<'_>) -> Vec<Fou
     if let Some(kind) = kinds.iter().find(|kind| host.inode(**kind) == Some(inode)) {
         return of_host(*kind, inode, host);
     }
-    // A host with hundreds of containers has thousands of processes: their first ones are looked at before all others.
+    // A host with hundreds of containers has thousands of processes: the init processes of containers are looked at first.
     let first = |kind| host.init_processes().iter().copied().filter(|pid| survey::is_in(*pid, kind, inode)).collect();
     let near = kinds.iter().map(|kind| (*kind, first(*kind)));
     let all = kinds.iter().map(|kind| (*kind, survey::members(*kind, inode)));

@@ -1,6 +1,6 @@
 //! The networks of this host, and whose each is. What is in one is asked by whoever looks for it.
 //!
-//! A host with hundreds of containers has thousands of processes. So the networks of the containers' first processes are
+//! A host with hundreds of containers has thousands of processes. So the networks of the containers' init processes are
 //! asked before all others, and these only if none of those is what is looked for.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::host::Host;
 /// How far to look.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Into the networks of containers' first processes.
+    /// Into the networks of containers' init processes.
     Containers,
     /// Into all others as well, if it is in none of those.
     Everywhere,
@@ -64,7 +64,7 @@ impl Host<'_> {
         self.networks_of(self.init_processes(), reach, fits)
     }
 
-    /// The same; of the containers, only those are looked into whose first processes these are.
+    /// The same; of the containers, only those are looked into whose init processes these are.
     fn networks_of(&self, pids: &[i32], reach: Reach, fits: impl Fn(&Visit<'_>) -> bool) -> Vec<Held> {
         let own = self.inode(Kind::Net);
         let homes: Vec<_> = pids.iter().map(|pid| Home::Process(*pid)).collect();
@@ -87,7 +87,7 @@ impl Host<'_> {
         others.into_iter().zip(answers).filter(|(_, fits)| *fits == Some(true)).map(|(held, _)| held.clone()).collect()
     }
 
-    /// The containers' first processes, each after the number by which this network knows its.
+    /// The containers' init processes, each after the number by which this network knows its.
     fn numbers(&self) -> &[(Option<i32>, i32)] {
         self.numbers.get_or_init(|| {
             let pids = self.init_processes();
