@@ -1,7 +1,9 @@
 //! `ls` on real engines, beside docker ps, docker inspect, lsns, ip and `/proc`: of the tests' own containers, whatever
-//! else runs here. Filters are in `ls/filters.rs`, engines that do not answer in `ls/silence.rs`, screens in `screens.rs`.
+//! else runs here. Filters are in `ls/filters.rs`, who lives with several others in
+//! `ls/sharing.rs`, engines that do not answer in `ls/silence.rs`, screens in `screens.rs`.
 
 mod filters;
+mod sharing;
 mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -35,11 +35,27 @@ impl Inventory {
         shared.filter(|shared| !shared.kinds.is_empty()).collect()
     }
 
+    /// The same in few words: of each kind the one whose namespace it is, or all the others where that is itself. Those in
+    /// whose namespaces it lives come first.
+    pub(in crate::subcommand) fn neighbours(&self, item: &Item) -> Vec<Shared<'_>> {
+        let mut all = self.shared_with(item);
+        all.sort_by_key(|shared| seniority(shared.item));
+        let mut told = Vec::new();
+        for shared in &mut all {
+            shared.kinds.retain(|kind| !told.contains(kind));
+            if seniority(shared.item) < seniority(item) {
+                told.extend_from_slice(&shared.kinds);
+            }
+        }
+        all.retain(|shared| !shared.kinds.is_empty());
+        all
+    }
+
     /// The one whose namespaces it lives in: the sandbox of its pod, the container that `--network container:` named, or
-    /// else the one that was there before.
+    /// else the one that was there before. Of several the one that was there first.
     pub(in crate::subcommand) fn owner(&self, item: &Item) -> Option<Shared<'_>> {
-        let before = |shared: &Shared<'_>| seniority(shared.item) < seniority(item);
-        self.shared_with(item).into_iter().filter(before).min_by_key(|shared| seniority(shared.item))
+        let first = self.neighbours(item).into_iter().next();
+        first.filter(|first| seniority(first.item) < seniority(item))
     }
 }
 

@@ -128,18 +128,17 @@ fn list(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-/// What it shares: with the host, with the container whose namespaces it lives in, and with those that live in its own.
-pub(super) fn shares(item: &Item, inventory: &Inventory) -> String {
-    let mut parts = vec![("host".to_owned(), inventory.shared_with_host(item))];
-    let owner = inventory.owner(item);
-    let shown = |shared: &&Shared<'_>| match &owner {
-        Some(owner) => std::ptr::eq(owner.item, shared.item),
-        None => true,
-    };
-    let all = inventory.shared_with(item);
-    parts.extend(all.iter().filter(shown).map(|shared| (name(shared.item), shared.kinds.clone())));
-    parts.retain(|(_, kinds)| !kinds.is_empty());
-    parts.iter().map(|(name, shared)| format!("{name}:{}", kinds(shared))).collect::<Vec<_>>().join(" ")
+/// What it shares: with the host, with those whose namespaces it lives in, and with those that live in its own.
+fn shares(item: &Item, inventory: &Inventory) -> String {
+    let of_host = inventory.shared_with_host(item);
+    let host = (!of_host.is_empty()).then(|| format!("host:{}", kinds(&of_host)));
+    let others = inventory.neighbours(item);
+    host.into_iter().chain(others.iter().map(with)).collect::<Vec<_>>().join(" ")
+}
+
+/// Another one, and what it shares with that.
+pub(super) fn with(shared: &Shared<'_>) -> String {
+    format!("{}:{}", name(shared.item), kinds(&shared.kinds))
 }
 
 pub(super) fn kinds(kinds: &[Kind]) -> String {

@@ -2,7 +2,7 @@
 
 use survey::Kind;
 
-use super::columns::{addresses, kinds, name, number, shares, state};
+use super::columns::{addresses, kinds, name, number, state, with};
 use super::id;
 use crate::subcommand::inventory::{Inventory, Item};
 use crate::subcommand::table::{Column, Table};
@@ -17,7 +17,15 @@ struct Place<'a> {
     /// Whose namespaces it lives in, if that is shown.
     owner: Option<&'a Item>,
     below_host: bool,
-    shares: String,
+}
+
+/// The tree in the making.
+struct Tree<'a> {
+    inventory: &'a Inventory,
+    places: Vec<Place<'a>>,
+    /// Whether IDs are shown in full.
+    whole: bool,
+    table: Table,
 }
 
 /// The tree.
@@ -33,21 +41,21 @@ pub(super) fn table(items: &[&Item], inventory: &Inventory, whole: bool) -> Tabl
         column("NETNS", usize::MAX, 6),
         column("IPS", 15, 5),
     ];
-    let mut table = Table::of(columns);
-    let places: Vec<Place<'_>> = items.iter().map(|item| place(item, items, inventory)).collect();
-    let of_host = |place: &Place<'_>| place.below_host;
-    if places.iter().any(of_host) {
+    let places = items.iter().map(|item| place(item, items, inventory)).collect();
+    let mut tree = Tree { inventory, places, whole, table: Table::of(columns) };
+    if tree.places.iter().any(|place| place.below_host) {
         let mut cells = vec!["(host)".to_owned()];
         cells.resize(columns.len() - 2, String::new());
         cells.extend([number(inventory.host.get(Kind::Net).map(|inode| inode.0)), String::new()]);
-        table.row(cells);
-        below(&mut table, &places, &of_host, "", whole);
+        tree.table.row(cells);
+        tree.below(&|place| place.below_host, "");
     }
-    for place in places.iter().filter(|place| place.owner.is_none() && !place.below_host) {
-        row(&mut table, place, String::new(), whole);
-        below(&mut table, &places, &|other| is(other.owner, place.item), "", whole);
+    for at in 0..tree.places.len() {
+        let Place { item, owner: None, below_host: false } = tree.places[at] else { continue };
+        tree.row(at, String::new());
+        tree.below(&|place| is(place.owner, item), "");
     }
-    table
+    tree.table
 }
 
 fn is(owner: Option<&Item>, item: &Item) -> bool {
@@ -55,40 +63,50 @@ fn is(owner: Option<&Item>, item: &Item) -> bool {
 }
 
 fn place<'a>(item: &'a Item, shown: &[&'a Item], inventory: &'a Inventory) -> Place<'a> {
-    let of_host = inventory.shared_with_host(item);
-    let owner = inventory.owner(item);
-    match owner.as_ref().filter(|owner| shown.iter().any(|shown| is(Some(shown), owner.item))) {
-        Some(owner) => {
-            let host = if of_host.is_empty() { String::new() } else { format!(" host:{}", kinds(&of_host)) };
-            Place { item, owner: Some(owner.item), below_host: false, shares: kinds(&owner.kinds) + &host }
+    let owner = inventory.owner(item).map(|owner| owner.item);
+    let below_host = owner.is_none() && !inventory.shared_with_host(item).is_empty();
+    Place { item, owner: owner.filter(|owner| shown.iter().any(|shown| is(Some(shown), owner))), below_host }
+}
+
+impl Tree<'_> {
+    fn below(&mut self, fits: &dyn Fn(&Place<'_>) -> bool, stem: &str) {
+        let members: Vec<_> = (0..self.places.len()).filter(|at| fits(&self.places[*at])).collect();
+        for (nth, at) in members.iter().enumerate() {
+            let last = usize::from(nth + 1 == members.len());
+            self.row(*at, format!("{stem}{}", BRANCH[last]));
+            let item = self.places[*at].item;
+            self.below(&|place| is(place.owner, item), &format!("{stem}{}", STEM[last]));
         }
-        // Of one that is not shown, the name at least.
-        None if owner.is_some() => Place { item, owner: None, below_host: false, shares: shares(item, inventory) },
-        None => Place { item, owner: None, below_host: !of_host.is_empty(), shares: kinds(&of_host) },
     }
-}
 
-fn below(table: &mut Table, all: &[Place<'_>], fits: &dyn Fn(&Place<'_>) -> bool, stem: &str, whole: bool) {
-    let members: Vec<_> = all.iter().filter(|place| fits(place)).collect();
-    for (at, member) in members.iter().enumerate() {
-        let last = usize::from(at + 1 == members.len());
-        row(table, member, format!("{stem}{}", BRANCH[last]), whole);
-        let stem = format!("{stem}{}", STEM[last]);
-        below(table, all, &|other| is(other.owner, member.item), &stem, whole);
+    fn row(&mut self, at: usize, drawn: String) {
+        let Place { item, .. } = self.places[at];
+        let container = &item.listed.container;
+        self.table.row([
+            drawn + &name(item),
+            self.shares(&self.places[at]),
+            container.runtime.scheme().to_owned(),
+            id(item, self.whole).to_owned(),
+            state(item),
+            number(container.pid),
+            number(item.network().map(|inode| inode.0)),
+            addresses(item),
+        ]);
     }
-}
 
-fn row(table: &mut Table, place: &Place<'_>, drawn: String, whole: bool) {
-    let item = place.item;
-    let container = &item.listed.container;
-    table.row([
-        drawn + &name(item),
-        place.shares.clone(),
-        container.runtime.scheme().to_owned(),
-        id(item, whole).to_owned(),
-        state(item),
-        number(container.pid),
-        number(item.network().map(|inode| inode.0)),
-        addresses(item),
-    ]);
+    /// What it shares: with what it stands below, which is not named, and with those that stand elsewhere.
+    fn shares(&self, place: &Place<'_>) -> String {
+        let others = self.inventory.neighbours(place.item);
+        let (above, elsewhere): (Vec<_>, Vec<_>) = others.iter().partition(|other| is(place.owner, other.item));
+        let of_host = kinds(&self.inventory.shared_with_host(place.item));
+        let mut parts: Vec<_> = above.iter().map(|owner| kinds(&owner.kinds)).collect();
+        match place.below_host {
+            _ if of_host.is_empty() => {}
+            true => parts.push(of_host),
+            false => parts.push(format!("host:{of_host}")),
+        }
+        let is_below = |other: &Item| self.places.iter().any(|it| is(it.owner, place.item) && is(Some(it.item), other));
+        parts.extend(elsewhere.iter().filter(|other| !is_below(other.item)).map(|other| with(other)));
+        parts.join(" ")
+    }
 }
