@@ -179,7 +179,8 @@ fn assert_interfaces(one: &Value, pid: u32) -> Result<()> {
                     && end["link_index"] == link["ifindex"]
                     && end["link_netnsid"].is_u64()
             });
-            let addresses = link["addr_info"].as_array().into_iter().flatten().map(|address| text(&address["local"]));
+            let all = link["addr_info"].as_array().into_iter().flatten();
+            let addresses = all.map(|address| format!("{}/{}", text(&address["local"]), address["prefixlen"]));
             let addresses: BTreeSet<_> = addresses.collect();
             let of_end = |field: &str| end.map(|end| text(&end[field])).filter(|it| !it.is_empty());
             truth.insert((
@@ -194,7 +195,10 @@ fn assert_interfaces(one: &Value, pid: u32) -> Result<()> {
     let interfaces = one["interfaces"].as_array().context("no list")?;
     let option = |value: &Value| value.as_str().map(str::to_owned);
     let found = interfaces.iter().map(|it| {
-        (text(&it["name"]), text(&it["mac"]), texts(&it["addresses"]), option(&it["host"]), option(&it["bridge"]))
+        let list = |field: &str| it[field].as_array().cloned().unwrap_or_default();
+        let pairs = list("addresses").into_iter().zip(list("prefixes"));
+        let addresses: BTreeSet<_> = pairs.map(|(ip, prefix)| format!("{}/{prefix}", text(&ip))).collect();
+        (text(&it["name"]), text(&it["mac"]), addresses, option(&it["host_end"]), option(&it["bridge"]))
     });
     assert_eq!(found.collect::<BTreeSet<_>>(), truth, "{one:#}");
     Ok(())
@@ -297,8 +301,8 @@ fn an_interface_does_not_pass_for_the_other_end_of_anothers() -> Result<()> {
     within(&hostile, &[&forged[..], &["netns", &there]].concat())?;
     let all = listed(&[])?;
     let interfaces = |container: &Container| all[container.id()]["interfaces"].clone();
-    assert!(text(&interfaces(&web)[0]["host"]).starts_with("veth"), "{}", interfaces(&web));
+    assert!(text(&interfaces(&web)[0]["host_end"]).starts_with("veth"), "{}", interfaces(&web));
     assert_eq!(interfaces(&hostile)[0]["name"], "eth0");
-    assert_eq!(interfaces(&hostile)[0]["host"], Value::Null, "{}", interfaces(&hostile));
+    assert_eq!(interfaces(&hostile)[0]["host_end"], Value::Null, "{}", interfaces(&hostile));
     Ok(())
 }

@@ -5,7 +5,6 @@ mod json;
 mod sharing;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::SystemTime;
 
 use resolve::{Asking, Listed, Settings, State, Unasked};
@@ -13,7 +12,7 @@ use survey::{Home, Inode, Kind, Link, Namespaces, Network};
 
 use crate::exit::Failure;
 
-pub(super) use json::{FIELDS, created, hardware, json, state, time};
+pub(super) use json::{FIELDS, created, hardware, interface, json, state, time};
 pub(super) use sharing::Shared;
 
 /// The number that the kernel gives the loopback of every network.
@@ -41,15 +40,15 @@ pub(super) struct Item {
     pub(super) interfaces: Vec<Interface>,
 }
 
-/// An interface of a container's network.
+/// An interface of a network, and what the host has of it.
 #[derive(Clone, Debug)]
 pub(super) struct Interface {
-    pub(super) name: String,
-    pub(super) mac: Option<[u8; 6]>,
-    pub(super) addresses: Vec<IpAddr>,
-    /// The host's end of it, and the bridge that is a port of.
+    pub(super) link: Link,
+    /// The host's end of a veth, and the bridge that this is a port of.
     pub(super) host_end: Option<String>,
     pub(super) bridge: Option<String>,
+    /// The host's interface that a macvlan, an ipvlan or a VLAN is on.
+    pub(super) parent: Option<String>,
 }
 
 impl Item {
@@ -112,7 +111,10 @@ impl Inventory {
             item.interfaces.clone_from(seen.entry(inode).or_insert_with(|| {
                 match survey::network(Some(&Home::Process(pid))) {
                     // A pid that another took over meanwhile leads elsewhere.
-                    Ok(network) if network.inode == inode => interfaces(&network, &here),
+                    Ok(network) if network.inode == inode => {
+                        let all = interfaces(&network, &here).into_iter();
+                        all.filter(|interface| !is_loopback(&interface.link)).collect()
+                    }
                     _ => Vec::new(),
                 }
             }));
@@ -120,24 +122,22 @@ impl Inventory {
     }
 }
 
-/// The interfaces of a container's network but the loopback, each with its other end in the host's.
-fn interfaces(network: &Network, here: &Network) -> Vec<Interface> {
-    let others = network.links.iter().filter(|link| !is_loopback(link));
-    others.map(|link| interface(network, link, here)).collect()
+/// The interfaces of a network, each with what this process's own, the host's, has of it.
+pub(super) fn interfaces(network: &Network, here: &Network) -> Vec<Interface> {
+    let with_ends = |link: &Link| {
+        let end = here.other_end(network, link);
+        let is_below = |other: &&Link| link.peer_network == network.number_of_own && link.peer == Some(other.index);
+        let below = here.links.iter().filter(|_| link.peer_network.is_some() && end.is_none()).find(is_below);
+        Interface {
+            link: link.clone(),
+            host_end: end.map(|end| end.name.clone()),
+            bridge: end.and_then(|end| here.master(end)).map(|bridge| bridge.name.clone()),
+            parent: below.map(|below| below.name.clone()),
+        }
+    };
+    network.links.iter().map(with_ends).collect()
 }
 
 pub(super) fn is_loopback(link: &Link) -> bool {
     link.index == LOOPBACK
-}
-
-/// An interface of a container's network, with its other end in the host's.
-pub(super) fn interface(network: &Network, link: &Link, here: &Network) -> Interface {
-    let end = here.other_end(network, link);
-    Interface {
-        name: link.name.clone(),
-        mac: link.mac,
-        addresses: link.addresses.iter().map(|address| address.ip).collect(),
-        host_end: end.map(|end| end.name.clone()),
-        bridge: end.and_then(|end| here.master(end)).map(|bridge| bridge.name.clone()),
-    }
 }

@@ -25,7 +25,7 @@ A filter that is repeated means any of its values, but for label, which means al
 matches parts, and knows ^ $ . * + ? and |; id its beginning.
 
 TEMPLATE has the fields of --json: '{{.name}} {{.pid}}', '{{.labels.KEY}}',
-'{{.interfaces.host}}', '{{json .ports}}', 'table {{.name}}\\t{{.state}}'.";
+'{{.interfaces.host_end}}', '{{json .ports}}', 'table {{.name}}\\t{{.state}}'.";
 
 /// Its command line.
 pub(super) fn command() -> Command {

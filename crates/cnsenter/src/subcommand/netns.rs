@@ -10,10 +10,10 @@ use std::path::Path;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use resolve::Asking;
 use serde_json::{Value, json};
-use survey::{Depth, Descriptor, Held, Home, Inode, Kind, Link, Namespaces, Networks};
+use survey::{Depth, Descriptor, Held, Home, Inode, Kind, Namespaces, Network, Networks};
 
 use self::owner::Owner;
-use super::inventory::{self, Inventory, Item};
+use super::inventory::{self, Interface, Inventory, Item};
 use super::table::{Column, Table};
 use super::{engines, output};
 use crate::exit::{self, Failure};
@@ -31,7 +31,7 @@ struct Row<'a> {
     held: &'a Held,
     owner: Owner<'a>,
     /// What is in it, or why that is not known.
-    links: Result<Vec<Link>, String>,
+    interfaces: Result<Vec<Interface>, String>,
 }
 
 /// Does it; the exit status.
@@ -43,10 +43,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     output::say(&inventory);
     let owners = owner::Owners::new(&inventory, &settings);
     let own = Namespaces::of_process(std::process::id().cast_signed()).ok().and_then(|own| own.get(Kind::Net));
+    let here = survey::network(None).unwrap_or_default();
     let mut rows = Vec::new();
     for held in &held {
-        if let Some(links) = links(held, own) {
-            rows.push(Row { held, owner: owners.of(held), links });
+        if let Some(interfaces) = interfaces(held, own, &here) {
+            rows.push(Row { held, owner: owners.of(held), interfaces });
         }
     }
     rows.sort_by_key(|row| row.owner.rank());
@@ -60,12 +61,12 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
 }
 
 /// The interfaces of a network, or why they are not known; `None` where it has gone meanwhile.
-fn links(held: &Held, own: Option<Inode>) -> Option<Result<Vec<Link>, String>> {
+fn interfaces(held: &Held, own: Option<Inode>, here: &Network) -> Option<Result<Vec<Interface>, String>> {
     let homes: Vec<_> = if own == Some(held.inode) { vec![None] } else { held.homes().map(Some).collect() };
     let mut failed = None;
     for home in &homes {
         match survey::network(home.as_ref()) {
-            Ok(network) if network.inode == held.inode => return Some(Ok(network.links)),
+            Ok(network) if network.inode == held.inode => return Some(Ok(inventory::interfaces(&network, here))),
             // A pid or a path that changed hands: engines unmount a file before they remove it.
             Ok(_) => {}
             Err(error) if error.cause().kind() == ErrorKind::InvalidInput => {}
@@ -96,7 +97,7 @@ fn say(rows: &[Row<'_>], unseen: &[i32]) {
             "{hidden} processes are not ours to look at: networks that they alone are in are not listed"
         ));
     }
-    let mut failed = rows.iter().filter_map(|row| row.links.as_ref().err());
+    let mut failed = rows.iter().filter_map(|row| row.interfaces.as_ref().err());
     if let Some(first) = failed.next() {
         let others = match failed.count() {
             0 => String::new(),
@@ -117,7 +118,7 @@ fn table(rows: &[Row<'_>]) -> Table {
         column("FILE", 20, 1),
     ]);
     for row in rows {
-        let addresses = row.links.iter().flatten().flat_map(|link| &link.addresses);
+        let addresses = row.interfaces.iter().flatten().flat_map(|interface| &interface.link.addresses);
         let addresses = addresses.filter(|address| is_told(address.ip)).map(|address| address.ip.to_string());
         let files = row.held.files.iter().map(|file| file.display().to_string());
         table.row([
@@ -139,7 +140,7 @@ fn is_told(ip: IpAddr) -> bool {
 fn document(row: &Row<'_>, inventory: &Inventory) -> Value {
     let Held { inode, processes, threads, files, descriptors } = row.held;
     let descriptors = descriptors.iter().map(|held| json!({"pid": held.pid, "fd": held.fd}));
-    let links = row.links.as_ref();
+    let interfaces = row.interfaces.as_ref();
     json!({
         "inode": inode.0,
         "kind": row.owner.kind(),
@@ -150,8 +151,8 @@ fn document(row: &Row<'_>, inventory: &Inventory) -> Value {
         "processes": processes,
         "threads": threads,
         "descriptors": descriptors.collect::<Vec<_>>(),
-        "interfaces": links.ok().map(|links| links.iter().map(interface).collect::<Vec<_>>()),
-        "unseen": links.err(),
+        "interfaces": interfaces.ok().map(|all| all.iter().map(inventory::interface).collect::<Vec<_>>()),
+        "unseen": interfaces.err(),
     })
 }
 
@@ -162,17 +163,6 @@ fn container(item: &Item, inventory: &Inventory) -> Value {
         .iter()
         .map(|key| ((*key).to_owned(), whole[*key].clone()))
         .collect()
-}
-
-fn interface(link: &Link) -> Value {
-    let addresses = link.addresses.iter().map(|address| address.ip.to_string());
-    let prefixes = link.addresses.iter().map(|address| address.prefix);
-    json!({
-        "name": link.name,
-        "mac": link.mac.map(inventory::hardware),
-        "addresses": addresses.collect::<Vec<_>>(),
-        "prefixes": prefixes.collect::<Vec<_>>(),
-    })
 }
 
 #[cfg(test)]
@@ -188,9 +178,10 @@ mod tests {
             files: files.iter().map(Into::into).collect(),
             descriptors: vec![Descriptor { pid: i32::MAX, fd: 9 }],
         };
-        assert!(links(&held(&[], &[i32::MAX]), None).is_none());
+        let here = Network::default();
+        assert!(interfaces(&held(&[], &[i32::MAX]), None, &here).is_none());
         // Unmounted, and removed.
-        assert!(links(&held(&["/dev/null"], &[]), None).is_none());
-        assert!(links(&held(&["/nonexistent"], &[]), None).is_none());
+        assert!(interfaces(&held(&["/dev/null"], &[]), None, &here).is_none());
+        assert!(interfaces(&held(&["/nonexistent"], &[]), None, &here).is_none());
     }
 }

@@ -46,7 +46,10 @@ fn assert_as_ip_has_it(shown: &Value, pid: u32) -> Result<()> {
         assert_eq!(found["kind"], link["linkinfo"]["info_kind"]);
         let peer = link["link_index"].as_u64().filter(|_| !link["link_netnsid"].is_null());
         let end = peer.and_then(|peer| host.iter().find(|end| end["ifindex"] == peer));
-        assert_eq!(found["host_end"], end.map_or(Value::Null, |end| end["ifname"].clone()));
+        // What is there to that of a macvlan is no end of it.
+        let (end, parent) = if found["kind"] == "macvlan" { (None, end) } else { (end, None) };
+        let name = |link: Option<&Value>| link.map_or(Value::Null, |link| link["ifname"].clone());
+        assert_eq!((&found["host_end"], &found["parent"]), (&name(end), &name(parent)));
         assert_eq!(found["bridge"], end.map_or(Value::Null, |end| end["master"].clone()));
     }
     let mut wanted = ip_inside(pid, &["-j", "-4", "route"])?;
@@ -83,11 +86,14 @@ fn assert_as_lsns_has_it(shown: &Value, pid: u32) -> Result<()> {
 #[test]
 fn each_network_is_as_ip_lsns_and_docker_tell_it() -> Result<()> {
     let network = Network::create(&["--subnet", "10.231.7.0/24"])?;
+    let id = stdout("docker", &["network", "inspect", "--format", "{{slice .Id 0 12}}", network.name()])?;
+    let macvlan = Network::create(&["--driver", "macvlan", "--opt", &format!("parent=br-{}", id.trim())])?;
     let first = sleeper(&[])?;
     let of_first = format!("container:{}", first.name());
     for options in [
         &[][..],
         &["--network", network.name(), "--ip", "10.231.7.9"],
+        &["--network", macvlan.name()],
         &["--network", &of_first],
         &["--network", "none"],
     ] {

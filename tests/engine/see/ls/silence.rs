@@ -39,7 +39,7 @@ fn what_a_silent_engine_left_on_disk_is_listed_in_time_with_a_note() -> Result<(
         assert_eq!((&one["name"], &one["pid"]), (&container.name().into(), &container.pid()?.into()), "{one:#}");
         assert_eq!(one["namespaces"]["net"], container.netns()?, "{one:#}");
     }
-    assert!(text(&find(web.id())?["interfaces"][0]["host"]).starts_with("veth"));
+    assert!(text(&find(web.id())?["interfaces"][0]["host_end"]).starts_with("veth"));
     find(of_podman.id())?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use resolve::{History, Published, Sandbox};
 use serde_json::{Map, Value};
-use survey::{Cgroup, Kind, Link, Listener, Route, Usage};
+use survey::{Cgroup, Kind, Listener, Route, Usage};
 
 use super::super::inventory::{self, Interface};
 use super::super::output::object;
@@ -78,7 +78,7 @@ fn groups(document: &mut Document, facts: &Facts, live: &Live) {
         document.put("user", object(fields));
     }
     if let Some(network) = document.known("interfaces", &live.network) {
-        document.put("interfaces", network.links.iter().map(interface).collect());
+        document.put("interfaces", network.interfaces.iter().map(interface).collect());
     }
     if let Some(network) = document.known("routes", &live.network) {
         document.put("routes", network.routes.iter().map(route).collect());
@@ -131,24 +131,23 @@ fn history(history: &History) -> Value {
     ])
 }
 
-fn interface((link, ends): &(Link, Interface)) -> Value {
-    object(&mut [
-        ("name", link.name.as_str().into()),
+fn interface(interface: &Interface) -> Value {
+    let link = &interface.link;
+    let mut all = inventory::interface(interface);
+    for (name, value) in [
         ("index", link.index.into()),
         ("kind", link.kind.as_deref().into()),
-        ("mac", link.mac.map(inventory::hardware).into()),
         ("mtu", link.mtu.into()),
         ("up", link.up.into()),
         ("operational", link.operational.into()),
-        ("addresses", link.addresses.iter().map(|address| address.ip.to_string()).collect()),
-        ("prefixes", link.addresses.iter().map(|address| address.prefix).collect()),
-        ("host_end", ends.host_end.as_deref().into()),
-        ("bridge", ends.bridge.as_deref().into()),
         ("received", link.received.into()),
         ("sent", link.sent.into()),
         ("dropped_in", link.dropped_in.into()),
         ("dropped_out", link.dropped_out.into()),
-    ])
+    ] {
+        all[name] = value;
+    }
+    all
 }
 
 fn route((route, interface): &(Route, Option<String>)) -> Value {

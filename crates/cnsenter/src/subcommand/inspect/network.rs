@@ -7,7 +7,7 @@ use std::path::Path;
 use enter::Observed;
 use resolve::Published;
 use rustix::io::Errno;
-use survey::{Home, Link, Listener, Protocol, Route};
+use survey::{Home, Listener, Protocol, Route};
 
 use super::super::inventory::{self, Interface};
 use super::facts::{Known, reason, said};
@@ -20,7 +20,7 @@ const LARGEST: u64 = 1 << 20;
 /// Its interfaces and routes; none where it is the host's.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    pub(super) links: Vec<(Link, Interface)>,
+    pub(super) interfaces: Vec<Interface>,
     /// Each with the name of its interface.
     pub(super) routes: Vec<(Route, Option<String>)>,
 }
@@ -33,10 +33,9 @@ pub(super) fn network(pid: i32, of_host: bool) -> Known<Network> {
     let inside = survey::network(Some(&Home::Process(pid))).map_err(reason)?;
     let here = survey::network(None).unwrap_or_default();
     let name = |index: u32| inside.links.iter().find(|link| link.index == index).map(|link| link.name.clone());
-    let links = inside.links.iter().map(|link| (link.clone(), inventory::interface(&inside, link, &here))).collect();
     Ok(Network {
-        routes: inside.routes.into_iter().map(|route| (route.clone(), route.link.and_then(name))).collect(),
-        links,
+        interfaces: inventory::interfaces(&inside, &here),
+        routes: inside.routes.iter().map(|route| (route.clone(), route.link.and_then(name))).collect(),
     })
 }
 

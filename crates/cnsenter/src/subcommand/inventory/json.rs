@@ -1,5 +1,6 @@
 //! A container as JSON: docs/json.md. Every subcommand that prints one prints it so.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use resolve::{Attached, Published, State};
@@ -63,10 +64,6 @@ pub(in crate::subcommand) fn json(item: &Item, inventory: &Inventory) -> Value {
     ])
 }
 
-fn list<T: ToString>(parts: &[T]) -> Value {
-    parts.iter().map(T::to_string).collect()
-}
-
 /// In a word.
 pub(in crate::subcommand) fn state(state: &State) -> &'static str {
     match state {
@@ -114,7 +111,7 @@ fn attached(network: &Attached) -> Value {
     let mac = Some(network.mac.as_str()).filter(|mac| !mac.is_empty());
     object(&mut [
         ("network", network.network.as_str().into()),
-        ("addresses", list(&network.addresses)),
+        ("addresses", network.addresses.iter().map(IpAddr::to_string).collect()),
         ("mac", mac.into()),
     ])
 }
@@ -128,13 +125,17 @@ fn published(port: &Published) -> Value {
     ])
 }
 
-fn interface(interface: &Interface) -> Value {
+/// An interface, as every subcommand that prints one prints it.
+pub(in crate::subcommand) fn interface(interface: &Interface) -> Value {
+    let Interface { link, host_end, bridge, parent } = interface;
     object(&mut [
-        ("name", interface.name.as_str().into()),
-        ("mac", interface.mac.map(hardware).into()),
-        ("addresses", list(&interface.addresses)),
-        ("host", interface.host_end.as_deref().into()),
-        ("bridge", interface.bridge.as_deref().into()),
+        ("name", link.name.as_str().into()),
+        ("mac", link.mac.map(hardware).into()),
+        ("addresses", link.addresses.iter().map(|address| address.ip.to_string()).collect()),
+        ("prefixes", link.addresses.iter().map(|address| address.prefix).collect()),
+        ("host_end", host_end.as_deref().into()),
+        ("bridge", bridge.as_deref().into()),
+        ("parent", parent.as_deref().into()),
     ])
 }
 

@@ -28,7 +28,8 @@ const NETNS: Cell = (column("NETNS", WHOLE, 7), |item, _| number(item.network().
 const VETH: Cell = (column("VETH", WHOLE, 8), |item, _| each(item, |interface| interface.host_end.clone()));
 const SHARES: Cell = (column("SHARES", 12, 5), shares);
 const CREATED: Cell = (column("CREATED", WHOLE, 0), |item, _| inventory::created(item).unwrap_or_default());
-const MACS: Cell = (column("MACS", WHOLE, 0), |item, _| each(item, |interface| interface.mac.map(inventory::hardware)));
+const MACS: Cell =
+    (column("MACS", WHOLE, 0), |item, _| each(item, |interface| interface.link.mac.map(inventory::hardware)));
 const BRIDGE: Cell = (column("BRIDGE", WHOLE, 0), |item, _| each(item, |interface| interface.bridge.clone()));
 const NETWORKS: Cell = (column("NETWORKS", WHOLE, 0), |item, _| networks(item));
 const PORTS: Cell = (column("PORTS", WHOLE, 0), |item, _| list(item.listed.ports.iter().map(port)));
@@ -97,7 +98,7 @@ fn in_largest_unit(time: Duration) -> String {
 /// Those of its interfaces, but for what every interface gives itself; where those cannot be seen, what its engine says.
 pub(super) fn addresses(item: &Item) -> String {
     let own = |ip: &&IpAddr| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    let seen = item.interfaces.iter().flat_map(|interface| &interface.addresses);
+    let seen = item.interfaces.iter().flat_map(|interface| &interface.link.addresses).map(|address| &address.ip);
     let recorded = item.listed.networks.iter().flat_map(|network| &network.addresses);
     let recorded = recorded.filter(|_| item.interfaces.is_empty());
     list(seen.chain(recorded).filter(own).map(IpAddr::to_string))

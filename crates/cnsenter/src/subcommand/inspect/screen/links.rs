@@ -1,6 +1,6 @@
 //! What the screen shows of a container's network: interfaces, routes, DNS, ports.
 
-use survey::{Kind, Link, Route};
+use survey::{Kind, Route};
 
 use super::super::super::inventory::{self, Interface};
 use super::super::facts::{Facts, Live};
@@ -14,10 +14,10 @@ pub(super) fn links(screen: &mut Screen, facts: &Facts, live: &Live) {
         screen.say("network", format_args!("the host's own"));
     }
     let mut rows = Vec::new();
-    for (link, ends) in &network.links {
+    for it in &network.interfaces {
         // Of a loopback that is up, nobody wants to know.
-        if !(inventory::is_loopback(link) && link.up) {
-            rows.push(interface(link, ends));
+        if !(inventory::is_loopback(&it.link) && it.link.up) {
+            rows.push(interface(it));
         }
     }
     screen.rows("network", rows);
@@ -25,7 +25,7 @@ pub(super) fn links(screen: &mut Screen, facts: &Facts, live: &Live) {
     screen.rows("routes", rows);
 }
 
-fn interface(link: &Link, ends: &Interface) -> Row {
+fn interface(Interface { link, host_end, bridge, parent }: &Interface) -> Row {
     let mut row = Row::of(format_args!("{}", link.name));
     // A link without a state of its own says UNKNOWN.
     match (link.up, link.operational) {
@@ -40,11 +40,14 @@ fn interface(link: &Link, ends: &Interface) -> Row {
         row.say(format_args!("{}", inventory::hardware(mac)));
     }
     row.say(format_args!("mtu {}", link.mtu));
-    if let Some(end) = &ends.host_end {
+    if let Some(end) = host_end {
         row.say(format_args!("- host's {end}"));
     }
-    if let Some(bridge) = &ends.bridge {
+    if let Some(bridge) = bridge {
         row.say(format_args!("on {bridge}"));
+    }
+    if let Some(parent) = parent {
+        row.say(format_args!("- {} on host's {parent}", link.kind.as_deref().unwrap_or("interface")));
     }
     let dropped = link.dropped_in + link.dropped_out;
     if dropped > 0 {
