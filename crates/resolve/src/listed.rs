@@ -31,6 +31,8 @@ pub struct Listed {
 pub struct Attached {
     /// The network's name.
     pub network: String,
+    /// The network's ID; empty where nobody says.
+    pub id: String,
     /// The container's addresses there.
     pub addresses: Vec<IpAddr>,
     /// Its hardware address there, as the engine writes it; empty where there is none.
@@ -83,9 +85,14 @@ impl Listed {
 
 impl Attached {
     /// In an engine's words, where what is not there is empty.
-    pub(crate) fn new(network: String, addresses: [Option<String>; 2], mac: Option<String>) -> Self {
+    pub(crate) fn new(
+        network: String,
+        id: Option<String>,
+        addresses: [Option<String>; 2],
+        mac: Option<String>,
+    ) -> Self {
         let addresses = addresses.into_iter().flatten().filter_map(|address| address.parse().ok());
-        Self { network, addresses: addresses.collect(), mac: mac.unwrap_or_default() }
+        Self { network, id: id.unwrap_or_default(), addresses: addresses.collect(), mac: mac.unwrap_or_default() }
     }
 }
 

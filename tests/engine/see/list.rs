@@ -131,8 +131,8 @@ fn assert_as_inspected(one: &Value, container: &Container) -> Result<()> {
     let networks = truth["NetworkSettings"]["Networks"].as_object().context("no networks")?;
     let word = |value: &Value| value.as_str().filter(|word| !word.is_empty()).map(str::to_owned);
     let network = |(name, found): (&String, &Value)| {
-        json!({"network": name, "addresses": word(&found["IPAddress"]).into_iter().collect::<Vec<_>>(),
-            "mac": word(&found["MacAddress"])})
+        json!({"network": name, "id": word(&found["NetworkID"]),
+            "addresses": word(&found["IPAddress"]).into_iter().collect::<Vec<_>>(), "mac": word(&found["MacAddress"])})
     };
     assert_eq!(one["networks"], networks.iter().map(network).collect::<Value>(), "{one:#}");
     let mut ports = Vec::new();
@@ -194,7 +194,7 @@ fn broken_records_are_passed_over() -> Result<()> {
     }
     let (ended, nothing) = (found("d").context("not listed")?, found("e").context("not listed")?);
     assert_eq!((&ended["state"], &ended["pid"]), (&json!("gone"), &Value::Null), "{ended:#}");
-    assert_eq!(ended["networks"], json!([{"network": "n", "addresses": [], "mac": null}]));
+    assert_eq!(ended["networks"], json!([{"network": "n", "id": null, "addresses": [], "mac": null}]));
     assert_eq!(ended["ports"], json!([]));
     assert_eq!((&nothing["name"], &nothing["state"]), (&json!(id("e")), &json!("created")));
     Ok(())

@@ -22,7 +22,7 @@ use crate::show;
 const HELP: &str = "\
 KEY of --filter: name, id, label, status, network, runtime, image (ancestor), pod, exited.
 A filter that is repeated means any of its values, but for label, which means all; name
-matches parts, and knows ^ $ . * + ? and |; id its beginning.
+matches parts, and knows ^ $ . * + ? and |; of an ID, a network's too, the beginning is enough.
 
 TEMPLATE has the fields of --json: '{{.name}} {{.pid}}', '{{.labels.KEY}}',
 '{{.interfaces.host_end}}', '{{json .ports}}', 'table {{.name}}\\t{{.state}}'.";
@@ -45,7 +45,7 @@ pub(super) fn command() -> Command {
         )
         .arg(flag("quiet", "Only the IDs").short('q'))
         .arg(flag("no-trunc", "Whole IDs, and nothing cut to the terminal's width"))
-        .arg(flag("wide", "All that is known of each, and nothing cut to the terminal's width"))
+        .arg(flag("wide", "Every column, and nothing cut to the terminal's width"))
         .arg(flag("tree", "Below each container those that share its namespaces"))
         .arg(
             Arg::new("format")

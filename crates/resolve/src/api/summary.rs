@@ -96,7 +96,8 @@ impl Engine {
 }
 
 fn attached((network, endpoint): (String, EndpointSettings)) -> Attached {
-    Attached::new(network, [endpoint.ip_address, endpoint.global_ipv6_address], endpoint.mac_address)
+    let EndpointSettings { network_id, ip_address, global_ipv6_address, mac_address, .. } = endpoint;
+    Attached::new(network, network_id, [ip_address, global_ipv6_address], mac_address)
 }
 
 /// `None` where the port leads nowhere from the host.

@@ -66,6 +66,8 @@ struct NetworkSettings {
 /// A container's end of a network.
 #[derive(Default, Deserialize)]
 struct Endpoint {
+    #[serde(rename = "NetworkID")]
+    id: Option<String>,
     #[serde(rename = "IPAddress")]
     address: Option<String>,
     #[serde(rename = "GlobalIPv6Address")]
@@ -204,8 +206,8 @@ impl Config {
 }
 
 fn attached((network, endpoint): (String, Option<Endpoint>)) -> Attached {
-    let Endpoint { address, address_v6, mac } = endpoint.unwrap_or_default();
-    Attached::new(network, [address, address_v6], mac)
+    let Endpoint { id, address, address_v6, mac } = endpoint.unwrap_or_default();
+    Attached::new(network, id, [address, address_v6], mac)
 }
 
 /// The host's ports that lead to one of a container's, which is written `80/tcp`.
@@ -331,18 +333,19 @@ mod tests {
 
     #[test]
     fn ports_and_addresses_are_read_as_docker_writes_them() {
-        let text = r#"{"NetworkSettings":{"Networks":{"bridge":{"IPAddress":"172.17.0.2","GlobalIPv6Address":"","MacAddress":"02:42:ac:11:00:02"},
+        let text = r#"{"NetworkSettings":{"Networks":{"bridge":{"NetworkID":"c0ffee","IPAddress":"172.17.0.2","GlobalIPv6Address":"","MacAddress":"02:42:ac:11:00:02"},
             "v6":{"IPAddress":"","GlobalIPv6Address":"fd00::2","MacAddress":""},"none":null},
             "Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"","HostPort":"81"}],"99/udp":null,
             "x/tcp":[{"HostIp":"::","HostPort":"1"}],"53/udp":[{"HostIp":"::1","HostPort":"0"},{"HostIp":"::1","HostPort":"53"}]}}}"#;
         let (networks, ports) = parse(text.as_bytes()).unwrap().shown();
-        let of = |network: &str, address: &[&str], mac: &str| Attached {
+        let of = |network: &str, id: &str, address: &[&str], mac: &str| Attached {
             network: network.to_owned(),
+            id: id.to_owned(),
             addresses: address.iter().map(|address| address.parse().unwrap()).collect(),
             mac: mac.to_owned(),
         };
-        let bridge = of("bridge", &["172.17.0.2"], "02:42:ac:11:00:02");
-        assert_eq!(networks, [bridge, of("none", &[], ""), of("v6", &["fd00::2"], "")]);
+        let bridge = of("bridge", "c0ffee", &["172.17.0.2"], "02:42:ac:11:00:02");
+        assert_eq!(networks, [bridge, of("none", "", &[], ""), of("v6", "", &["fd00::2"], "")]);
         let ports: Vec<_> =
             ports.into_iter().map(|it| (it.host_ip.to_string(), it.host_port, it.port, it.protocol)).collect();
         let of = |ip: &str, host, port, protocol: &str| (ip.to_owned(), host, port, protocol.to_owned());

@@ -29,6 +29,8 @@ fn filters_mean_what_they_mean_to_docker() -> Result<()> {
     let anything = format!("name={mark}-w.b");
     let literally = format!(r"name={mark}-w\.b");
     let either = format!("name={mark}-db|{mark}-web$");
+    let id_of_network = stdout("docker", &["network", "inspect", "--format", "network={{.Id}}", network.name()])?;
+    let id_of_network = id_of_network.trim();
     let network = format!("network={}", network.name());
     let [id, short] = [web.id(), web.short_id()].map(|id| format!("id={id}"));
     let middle = format!("id={}", &web.id()[20..40]);
@@ -65,6 +67,8 @@ fn filters_mean_what_they_mean_to_docker() -> Result<()> {
         &["exited=3"],
         &["exited=0"],
         &[&network[..]],
+        &[id_of_network],
+        &[&id_of_network[..20]],
         &["network=none"],
         &["network=bridge"],
         &[&network[..], "network=none"],
@@ -100,6 +104,11 @@ fn runtimes_and_pods_have_filters_of_their_own() -> Result<()> {
     truth.sort();
     assert_eq!(of_pod, truth);
     assert_eq!(ids(&[&format!("pod=ls-filters/{}", pod.name()), "name=^app$"])?, [app.id()]);
+    // As it is shown: a pod's containers by the pod's name, too.
+    assert_eq!(ids(&[&format!("name=^{}/app$", pod.name())])?, [app.id()]);
+    let mut shown = ids(&[&format!("name=^{}", pod.name())])?;
+    shown.sort();
+    assert_eq!(shown, truth);
     assert!(ids(&[&format!("pod=other/{}", pod.name())])?.is_empty());
     let of_docker = ids(&["runtime=docker"])?;
     assert!(of_docker.iter().any(|id| id == web.id()) && !of_docker.iter().any(|id| id == app.id()));

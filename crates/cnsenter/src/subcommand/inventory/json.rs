@@ -108,9 +108,10 @@ fn shared(shared: &Shared<'_>) -> Value {
 }
 
 fn attached(network: &Attached) -> Value {
-    let mac = Some(network.mac.as_str()).filter(|mac| !mac.is_empty());
+    let [id, mac] = [&network.id, &network.mac].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
     object(&mut [
         ("network", network.network.as_str().into()),
+        ("id", id.into()),
         ("addresses", network.addresses.iter().map(IpAddr::to_string).collect()),
         ("mac", mac.into()),
     ])

@@ -4,6 +4,7 @@ use std::mem;
 
 use resolve::{Runtime, State};
 
+use super::columns;
 use super::pattern::Pattern;
 use crate::cli::UsageError;
 use crate::subcommand::inventory::{self, Item};
@@ -70,15 +71,21 @@ impl Filter {
         let listed = &item.listed;
         let container = &listed.container;
         match self {
-            // Docker's own names begin with a slash, and scripts write `^/web$`.
-            Self::Name(pattern) => pattern.finds(&container.name) || pattern.finds(&format!("/{}", container.name)),
+            // Docker's own names begin with a slash, and scripts write `^/web$`. A pod's are shown with the pod's.
+            Self::Name(pattern) => {
+                let names = [&container.name, &format!("/{}", container.name), &columns::name(item)];
+                names.into_iter().any(|name| pattern.finds(name))
+            }
             Self::Id(beginning) => container.id.starts_with(beginning),
             Self::Label { key, value } => {
                 let found = listed.labels.get(key);
                 found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
             }
             Self::Status(state) => inventory::state(&container.state) == *state,
-            Self::Network(name) => listed.networks.iter().any(|network| network.network == *name),
+            Self::Network(wanted) => {
+                let mut networks = listed.networks.iter();
+                networks.any(|it| it.network == *wanted || (!wanted.is_empty() && it.id.starts_with(wanted)))
+            }
             Self::Runtime(runtime) => container.runtime == *runtime,
             Self::Image(wanted) => {
                 listed.image.as_ref().is_some_and(|image| image.strip_prefix(&wanted[..]).is_some_and(ends_a_name))
