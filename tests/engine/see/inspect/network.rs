@@ -133,7 +133,27 @@ fn what_is_the_hosts_is_said_to_be() -> Result<()> {
     assert_eq!(shown["sandbox"]["file"], docker(&web)?["NetworkSettings"]["SandboxKey"]);
     let text = quiet(["inspect", web.name()])?;
     assert!(text.contains("\nnetwork    the host's own\n"), "{text}");
+    let of_host = text.lines().find(|line| line.ends_with(" - the host's")).context("nothing is the host's")?;
+    for kind in ["ipc", "net", "pid", "uts"] {
+        assert!(of_host.contains(&ns::link(kind, ns::own(kind)?)), "{kind}: {text}");
+    }
     assert!(!text.contains("\nlistening "), "{text}");
+    Ok(())
+}
+
+#[test]
+fn what_it_is_attached_to_is_called_as_docker_calls_it() -> Result<()> {
+    let network = Network::create(&[])?;
+    let web = sleeper(&["--network", network.name()])?;
+    let joined = sleeper(&["--network", &format!("container:{}", web.name())])?;
+    for name in [web.name(), joined.name()] {
+        let text = quiet(["inspect", name])?;
+        let attached = text.lines().find(|line| line.starts_with("network    eth0 up ")).context("no interface")?;
+        assert!(attached.ends_with(&format!(" ({})", network.name())), "{text}");
+    }
+    let alone = sleeper(&["--network", "none"])?;
+    let text = quiet(["inspect", alone.name()])?;
+    assert!(text.contains("\nnetwork    nothing but the loopback\n"), "{text}");
     Ok(())
 }
 

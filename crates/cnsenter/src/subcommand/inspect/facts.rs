@@ -3,11 +3,12 @@
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt;
 
 use enter::{Ids, Observed};
 use resolve::{Asking, Container, History, Sandbox, Settings, Source, Specification};
-use survey::{Cgroup, Kind, Listener, Process, Usage};
+use survey::{Cgroup, Kind, Link, Listener, Process, Usage};
 
 use super::super::inventory::{self, Inventory, Item};
 use super::mounts::{self, Mounts};
@@ -69,6 +70,14 @@ impl Facts {
         let own = self.item.namespaces.get(kind).filter(|_| !self.is_of_host(kind));
         let shares = |other: &&Item| own.is_some() && other.namespaces.get(kind) == own;
         self.others.items.iter().filter(shares).map(|other| other.listed.container.name.as_str()).collect()
+    }
+
+    /// What its engine calls the network that an interface is attached to, by the record of whoever has the namespace.
+    pub(super) fn attached(&self, link: &Link) -> Option<&str> {
+        let sharing = self.others.items.iter().filter(|other| other.network() == self.item.network());
+        let mut networks = std::iter::once(&self.item).chain(sharing).flat_map(|item| &item.listed.networks);
+        let has = |address: &IpAddr| link.addresses.iter().any(|own| own.ip == *address);
+        networks.find(|network| network.addresses.iter().any(has)).map(|network| network.network.as_str())
     }
 }
 

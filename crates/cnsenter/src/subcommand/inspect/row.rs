@@ -17,7 +17,7 @@ const WRONG: char = '\u{1}';
 const RIGHT: char = '\u{2}';
 
 /// A line in the making.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Row(String);
 
 impl Row {

@@ -149,17 +149,14 @@ fn namespaces(screen: &mut Screen, facts: &Facts) {
         screen.say("namespaces", format_args!("{NOT_OURS}"));
         return;
     }
-    let (mut own, mut of_host) = (Row::default(), String::new());
+    let (mut own, mut of_host) = (Row::default(), Row::default());
     let mut shared: Vec<(String, String)> = Vec::new();
     for kind in Kind::ALL {
         let Some(inode) = facts.item.namespaces.get(kind) else { continue };
         let name = kind.name();
-        if facts.is_of_host(kind) {
-            of_host = of_host + " " + name;
-            continue;
-        }
+        let row = if facts.is_of_host(kind) { &mut of_host } else { &mut own };
         // As readlink(1) has them, and who takes them.
-        own.say(format_args!("{name}:[{}]", inode.0));
+        row.say(format_args!("{name}:[{}]", inode.0));
         let with = list(&facts.sharing(kind));
         match shared.iter_mut().find(|(known, _)| *known == with) {
             _ if with.is_empty() => {}
@@ -167,10 +164,11 @@ fn namespaces(screen: &mut Screen, facts: &Facts) {
             None => shared.push((with, name.to_owned())),
         }
     }
-    if !of_host.is_empty() {
-        own.say(format_args!("- the host's:{of_host}"));
+    if of_host != Row::default() {
+        of_host.say(format_args!("- the host's"));
     }
-    screen.row("namespaces", &own);
+    let rows = [own, of_host].into_iter().filter(|row| *row != Row::default());
+    screen.rows("namespaces", rows.collect());
     let mut rows = Vec::new();
     for (with, kinds) in shared {
         rows.push(Row::of(format_args!("{kinds} with {with}")));

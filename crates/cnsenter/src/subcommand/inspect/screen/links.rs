@@ -17,15 +17,19 @@ pub(super) fn links(screen: &mut Screen, facts: &Facts, live: &Live) {
     for it in &network.interfaces {
         // Of a loopback that is up, nobody wants to know.
         if !(inventory::is_loopback(&it.link) && it.link.up) {
-            rows.push(interface(it));
+            rows.push(interface(it, facts));
         }
+    }
+    if rows.is_empty() && !facts.is_of_host(Kind::Net) {
+        rows.push(Row::of(format_args!("nothing but the loopback")));
     }
     screen.rows("network", rows);
     let rows = network.routes.iter().map(|(route, name)| self::route(route, name.as_deref())).collect();
     screen.rows("routes", rows);
 }
 
-fn interface(Interface { link, host_end, bridge, parent }: &Interface) -> Row {
+fn interface(it: &Interface, facts: &Facts) -> Row {
+    let Interface { link, host_end, bridge, parent } = it;
     let mut row = Row::of(format_args!("{}", link.name));
     // A link without a state of its own says UNKNOWN.
     match (link.up, link.operational) {
@@ -48,6 +52,9 @@ fn interface(Interface { link, host_end, bridge, parent }: &Interface) -> Row {
     }
     if let Some(parent) = parent {
         row.say(format_args!("- {} on host's {parent}", link.kind.as_deref().unwrap_or("interface")));
+    }
+    if let Some(network) = facts.attached(link) {
+        row.say(format_args!("({network})"));
     }
     let dropped = link.dropped_in + link.dropped_out;
     if dropped > 0 {
