@@ -1,8 +1,8 @@
 //! How the runs of a container went, and how its next one is to begin: by Docker's record on disk, else by what the engine
 //! says. Other runtimes than Docker and podman note nothing of the kind.
 
-use bollard::models::ContainerInspectResponse;
-use serde_json::Value;
+use bollard::models::{ContainerInspectResponse, ContainerState};
+use serde::Deserialize;
 
 use crate::roots::Roots;
 use crate::search::executor;
@@ -11,9 +11,16 @@ use crate::{Container, Runtime, Settings, file, list};
 /// How much of what a check of health said is kept, in characters.
 const SAID: usize = 200;
 
+/// So many billionths of a CPU are one, and so many microseconds is a quota of time meant for unless another period is
+/// said: the kernel's own.
+const NANO: u64 = 1_000_000_000;
+const PERIOD: u64 = 100_000;
+
 /// How the runs of a container went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
+    /// What it runs, a word each.
+    pub command: Vec<String>,
     /// How often the engine started it again by itself.
     pub restarts: u64,
     /// When it does so: `no`, `always`, `unless-stopped`, `on-failure:5`.
@@ -26,6 +33,12 @@ pub struct History {
     pub health: Option<Health>,
     /// Whether its filter of system calls is the engine's own, by what was asked for: none of `--security-opt seccomp=…`.
     pub default_seccomp: bool,
+    /// What it is started with: bytes of memory, processes and threads, CPUs' worth of time. None is no limit.
+    pub memory_limit: Option<u64>,
+    #[allow(missing_docs)]
+    pub pids_limit: Option<u64>,
+    #[allow(missing_docs)]
+    pub cpu_limit: Option<f64>,
 }
 
 /// What the check of a container's health says.
@@ -39,47 +52,44 @@ pub struct Health {
     pub said: String,
 }
 
+/// What of `config.v2.json` is what the engine answers, in the same words.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Record {
+    state: Option<ContainerState>,
+    restart_count: Option<i64>,
+    path: Option<String>,
+    args: Option<Vec<String>>,
+}
+
 /// How the runs of a container went; `None` where nobody says.
 pub(crate) fn read(container: &Container, settings: &Settings) -> Option<History> {
-    match container.runtime {
+    let answer = match container.runtime {
         Runtime::Docker => by_state(container, settings).or_else(|| by_engine(container, settings)),
         Runtime::Podman => by_engine(container, settings),
         _ => None,
-    }
+    };
+    answer.map(of_answer)
 }
 
 /// Docker writes its records before it tells of a change. Everything in them may be missing, or null.
-fn by_state(container: &Container, settings: &Settings) -> Option<History> {
+fn by_state(container: &Container, settings: &Settings) -> Option<ContainerInspectResponse> {
     let folders = Roots::of_settings(settings).docker_data;
     let mut folders = folders.iter().map(|data| data.join("containers").join(&container.id));
     let folder = folders.find(|folder| folder.is_dir())?;
-    let record: Value = file::json(&folder.join("config.v2.json"), file::LARGEST)?;
-    let host: Value = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
-    let (state, policy) = (&record["State"], &host["RestartPolicy"]);
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let health = &state["Health"];
-    let last = health["Log"].as_array().and_then(|log| log.last());
-    let said = last.map(|check| text(&check["Output"]));
-    let options = host["SecurityOpt"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    Some(History {
-        restarts: record["RestartCount"].as_u64().unwrap_or_default(),
-        restart_policy: self::policy(policy["Name"].as_str(), policy["MaximumRetryCount"].as_i64()),
-        oom_killed: state["OOMKilled"].as_bool().unwrap_or_default(),
-        error: text(&state["Error"]),
-        health: Health::new(text(&health["Status"]), health["FailingStreak"].as_u64(), said),
-        default_seccomp: is_default(options),
-    })
+    let Record { state, restart_count, path, args } = file::json(&folder.join("config.v2.json"), file::LARGEST)?;
+    let host_config = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
+    Some(ContainerInspectResponse { state, restart_count, path, args, host_config, ..Default::default() })
 }
 
 /// An engine that did not answer for the container itself is not asked again.
-fn by_engine(container: &Container, settings: &Settings) -> Option<History> {
+fn by_engine(container: &Container, settings: &Settings) -> Option<ContainerInspectResponse> {
     if container.folder().is_some() {
         return None;
     }
     let executor = executor().ok()?;
     let engines = list::engines(container.runtime, settings);
-    let answer = engines.iter().find_map(|engine| executor.block_on(engine.answer(&container.id)).ok()?.ok());
-    Some(of_answer(answer?))
+    engines.iter().find_map(|engine| executor.block_on(engine.answer(&container.id)).ok()?.ok())
 }
 
 fn of_answer(answer: ContainerInspectResponse) -> History {
@@ -87,19 +97,27 @@ fn of_answer(answer: ContainerInspectResponse) -> History {
     let host = answer.host_config.unwrap_or_default();
     let policy = host.restart_policy.unwrap_or_default();
     let count = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+    // 0 and less stand for none.
+    let limit = |limit: Option<i64>| count(limit).filter(|limit| *limit > 0);
     let health = state.health.and_then(|health| {
         let said = health.log.unwrap_or_default().pop().and_then(|check| check.output);
         let status = health.status.map(|status| status.to_string()).unwrap_or_default();
         Health::new(status, count(health.failing_streak), said)
     });
     let options = host.security_opt.unwrap_or_default();
+    let share = |time: u64, of: u64| time as f64 / of as f64;
+    let by_quota = || Some(share(limit(host.cpu_quota)?, limit(host.cpu_period).unwrap_or(PERIOD)));
     History {
+        command: answer.path.into_iter().chain(answer.args.unwrap_or_default()).collect(),
         restarts: count(answer.restart_count).unwrap_or_default(),
         restart_policy: self::policy(policy.name.as_ref().map(AsRef::as_ref), policy.maximum_retry_count),
         oom_killed: state.oom_killed.unwrap_or_default(),
         error: state.error.unwrap_or_default(),
         health,
         default_seccomp: is_default(options.iter().map(String::as_str)),
+        memory_limit: limit(host.memory),
+        pids_limit: limit(host.pids_limit),
+        cpu_limit: limit(host.nano_cpus).map(|cpus| share(cpus, NANO)).or_else(by_quota),
     }
 }
 

@@ -86,6 +86,30 @@ fn why_it_ended_is_said() -> Result<()> {
 }
 
 #[test]
+fn with_what_it_would_run_is_said_of_one_that_does_not() -> Result<()> {
+    for (options, cpus, shown) in [
+        (&[][..], Value::Null, ""),
+        (
+            &["--memory", "64m", "--pids-limit", "50", "--cpus", "0.5"],
+            json!(0.5),
+            "memory     limit 64.0 MiB\npids       limit 50\ncpu        limit 0.5\n",
+        ),
+        (&["--pids-limit", "-1", "--cpu-quota", "150000"], json!(1.5), "cpu        limit 1.5\n"),
+        (&["--cpu-quota", "1000", "--cpu-period", "4000"], json!(0.25), "cpu        limit 0.25\n"),
+    ] {
+        let web = Container::create(image::busybox()?, options, &["sleep", "4711"])?;
+        let (history, told) = (&inspect(web.name())?["history"], docker(&web)?);
+        let limit = |of: &Value| if of.as_i64().unwrap_or_default() > 0 { of.clone() } else { Value::Null };
+        assert_eq!(history["memory_limit"], limit(&told["HostConfig"]["Memory"]));
+        assert_eq!(history["pids_limit"], limit(&told["HostConfig"]["PidsLimit"]));
+        assert_eq!((&history["cpu_limit"], &history["command"]), (&cpus, &json!(["sleep", "4711"])));
+        let text = quiet(["inspect", web.name()])?;
+        assert!(text.contains(&format!("\ncommand    sleep 4711\n{shown}enter ")), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn restarts_and_their_policy_are_dockers() -> Result<()> {
     let web = Container::run(image::busybox()?, &["--restart", "on-failure:3"], &["sh", "-c", "exit 7"])?;
     let ended = || {

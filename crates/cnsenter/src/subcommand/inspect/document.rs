@@ -123,11 +123,15 @@ fn history(history: &History) -> Value {
         object(&mut [("status", status), ("failing", it.failing.into()), ("said", said)])
     });
     object(&mut [
+        ("command", history.command.clone().into()),
         ("restarts", history.restarts.into()),
         ("restart_policy", history.restart_policy.as_str().into()),
         ("oom_killed", history.oom_killed.into()),
         ("error", Some(history.error.as_str()).filter(|error| !error.is_empty()).into()),
         ("health", health),
+        ("memory_limit", history.memory_limit.into()),
+        ("pids_limit", history.pids_limit.into()),
+        ("cpu_limit", history.cpu_limit.into()),
     ])
 }
 

@@ -53,6 +53,9 @@ pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String 
             if container.pid.is_some() {
                 screen.row("process", Row::default().alarm(format_args!("{why}")));
             }
+            if let Some(history) = &facts.history {
+                next(&mut screen, history);
+            }
             links::ports(&mut screen, facts, None);
         }
     }
@@ -119,14 +122,36 @@ fn past(screen: &mut Screen, history: &History) {
     }
 }
 
+/// With what its next run begins.
+fn next(screen: &mut Screen, history: &History) {
+    if !history.command.is_empty() {
+        screen.say("command", format_args!("{}", short(&history.command)));
+    }
+    if let Some(limit) = history.memory_limit {
+        screen.say("memory", format_args!("limit {}", size(limit)));
+    }
+    if let Some(limit) = history.pids_limit {
+        screen.say("pids", format_args!("limit {limit}"));
+    }
+    if let Some(limit) = history.cpu_limit {
+        screen.say("cpu", format_args!("limit {limit}"));
+    }
+}
+
+/// The beginning of a command line.
+fn short(command: &[String]) -> String {
+    let whole = command.join(" ");
+    match whole.char_indices().nth(COMMAND) {
+        Some((at, _)) => format!("{}...", &whole[..at]),
+        None => whole,
+    }
+}
+
 fn who(screen: &mut Screen, live: &Live) {
     if let Some(process) = screen.known("process", &live.process) {
-        let command = process.command.join(" ");
-        let short: String = command.chars().take(COMMAND).collect();
-        let more = if short.len() < command.len() { "..." } else { "" };
-        match command.is_empty() {
+        match process.command.is_empty() {
             true => screen.say("process", format_args!("{}  [{}]", process.pid, process.name)),
-            false => screen.say("process", format_args!("{}  {short}{more}", process.pid)),
+            false => screen.say("process", format_args!("{}  {}", process.pid, short(&process.command))),
         }
     }
     if let Some((ids, name)) = screen.known("user", &live.ids) {
