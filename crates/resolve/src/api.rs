@@ -25,7 +25,7 @@ use futures_util::StreamExt;
 pub(crate) use self::network::networks;
 use crate::Runtime;
 use crate::container::{Container, Elsewhere, Files, Pod, Source, State};
-use crate::endpoint::{Endpoint, Origin};
+use crate::endpoint::{Endpoint, Origin, Settings};
 use crate::error::{Error, Failure};
 use crate::runtime::{docker, oci, process, storage};
 use crate::wanted::Wanted;
@@ -65,6 +65,19 @@ impl Engine {
             Ok(docker) => Ok(Self { runtime, origin, listener, docker, timeout, deadline }),
             Err(error) => Err(failed(failure(&error), origin)),
         }
+    }
+
+    /// Those of a runtime that can be asked; none where it has no API.
+    pub(crate) fn of(runtime: Runtime, settings: &Settings) -> Vec<Self> {
+        let endpoints = match runtime {
+            Runtime::Docker => settings.endpoint().into_iter().collect(),
+            Runtime::Podman => settings.podman().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let now = Instant::now();
+        let deadline = now.checked_add(settings.timeout).unwrap_or(now);
+        let open = |endpoint| Self::open(runtime, endpoint, settings.timeout, deadline).ok();
+        endpoints.into_iter().filter_map(open).collect()
     }
 
     /// Where it is asked.

@@ -4,9 +4,10 @@
 use bollard::models::{ContainerInspectResponse, ContainerState};
 use serde::Deserialize;
 
+use crate::api::Engine;
 use crate::roots::Roots;
 use crate::search::executor;
-use crate::{Container, Runtime, Settings, file, list};
+use crate::{Container, Runtime, Settings, file};
 
 /// How much of what a check of health said is kept, in characters.
 const SAID: usize = 200;
@@ -88,7 +89,7 @@ fn by_engine(container: &Container, settings: &Settings) -> Option<ContainerInsp
         return None;
     }
     let executor = executor().ok()?;
-    let engines = list::engines(container.runtime, settings);
+    let engines = Engine::of(container.runtime, settings);
     engines.iter().find_map(|engine| executor.block_on(engine.answer(&container.id)).ok()?.ok())
 }
 

@@ -301,19 +301,6 @@ pub(crate) fn describe(container: Container, settings: &Settings) -> Listed {
 /// What the container's engine lists of it.
 fn by_engine(container: &Container, settings: &Settings) -> Option<Listed> {
     let executor = executor().ok()?;
-    let engines = engines(container.runtime, settings);
+    let engines = Engine::of(container.runtime, settings);
     engines.iter().find_map(|engine| executor.block_on(engine.listed(std::slice::from_ref(&container.id))).ok()?.pop())
-}
-
-/// The engines of a runtime that can be asked; none of those that have no API.
-pub(crate) fn engines(runtime: Runtime, settings: &Settings) -> Vec<Engine> {
-    let endpoints = match runtime {
-        Runtime::Docker => settings.endpoint().into_iter().collect(),
-        Runtime::Podman => settings.podman().unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    let now = Instant::now();
-    let deadline = now.checked_add(settings.timeout).unwrap_or(now);
-    let open = |endpoint| Engine::open(runtime, endpoint, settings.timeout, deadline).ok();
-    endpoints.into_iter().filter_map(open).collect()
 }

@@ -323,19 +323,10 @@ pub(crate) fn started(
     since: SystemTime,
     end: Instant,
 ) {
-    let engines = match container.runtime {
-        Runtime::Podman => settings.podman().unwrap_or_default(),
-        _ => settings.endpoint().into_iter().collect(),
-    };
-    let now = Instant::now();
-    let deadline = now.checked_add(settings.timeout).unwrap_or(now);
     let Ok(executor) = executor() else { return };
-    for endpoint in engines {
-        if let Ok(engine) = Engine::open(container.runtime, endpoint, settings.timeout, deadline)
-            && executor.block_on(engine.started(&container.id, &container.name, since, end))
-        {
-            return;
-        }
+    let mut engines = Engine::of(container.runtime, settings).into_iter();
+    if engines.any(|engine| executor.block_on(engine.started(&container.id, &container.name, since, end))) {
+        return;
     }
     log::info!("nobody tells of {reference}; asking again");
     std::thread::sleep(AGAIN);
