@@ -13,7 +13,7 @@ use survey::{Home, Inode, Kind, Link, Namespaces, Network};
 use crate::exit::Failure;
 
 pub(super) use json::{FIELDS, created, hardware, interface, json, state, time};
-pub(super) use sharing::Shared;
+pub(super) use sharing::{Shared, seniority};
 
 /// The number that the kernel gives the loopback of every network.
 const LOOPBACK: u32 = 1;

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
-/// Where every container has mounts that say nothing of it.
-const USUAL: [&str; 6] = ["/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname"];
+/// Where every container has mounts that say nothing of it; the last is podman's mark.
+const USUAL: [&str; 7] =
+    ["/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/run/.containerenv"];
 
 /// What is mounted.
 #[derive(Debug, Default)]
@@ -94,6 +95,7 @@ mod tests {
             mount("254:1", "/home/a b", "/data", "ext4"),
             mount("254:2", "/vol/x", "/x", "ext4"),
             mount("0:63", "/", "/tmp", "tmpfs"),
+            mount("254:1", "/run/userdata/.containerenv", "/run/.containerenv", "ext4"),
             mount("254:1", "/var/lib/d/resolv.conf", "/etc/resolv.conf", "ext4"),
             mount("254:1", "/var/lib/volumes/v", "/v", "ext4"),
             mount("254:2", "/hidden", "/devices", "ext4"),

@@ -65,7 +65,7 @@ fn is_same(a: &Item, b: &Item) -> bool {
 }
 
 /// The lower, the more it is the one that the others live with.
-fn seniority(item: &Item) -> impl Ord + use<> {
+pub(in crate::subcommand) fn seniority(item: &Item) -> impl Ord + use<> {
     let container = &item.listed.container;
     let is_member = container.pod.as_ref().is_none_or(|pod| pod.container.is_some());
     let refers = matches!(container.network, Network::Container(_));

@@ -144,7 +144,7 @@ impl<'a> Owners<'a> {
     pub(super) fn of(&self, held: &Held) -> Owner<'a> {
         let is_in = |item: &&Item| item.network() == Some(held.inode);
         let mut items: Vec<&Item> = self.inventory.items.iter().filter(is_in).collect();
-        items.sort_by_key(|item| matches!(item.listed.container.network, Network::Container(_)));
+        items.sort_by_key(|item| inventory::seniority(item));
         if self.inventory.host.get(Kind::Net) == Some(held.inode) {
             return Owner::Host(items);
         }
