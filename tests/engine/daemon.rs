@@ -125,7 +125,8 @@ fn all_questions_together_take_no_longer() -> Result<()> {
     })?;
     let words = ["-H", &on(&engine), "--timeout", "500ms", "--net", "web", "true"];
     let (_, output) = within(Duration::from_millis(1900), || run(words))?;
-    assert_refused(&output, "no such container: web", "docker ps -a lists what there is");
+    let hint = format!("cnsenter ls -a --host {} lists what there is", on(&engine));
+    assert_refused(&output, "no such container: web", &hint);
     assert_eq!(engine.requests().len(), 2);
     Ok(())
 }

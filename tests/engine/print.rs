@@ -212,7 +212,7 @@ fn the_plan_says_what_stands_behind_the_line() -> Result<()> {
     let output = run(["--print", "--net", name, "true"])?;
     assert!(output.code == Some(125) && output.stdout.is_empty(), "{output:?}");
     let output = run(["--print", "--net", "zzzzzzzzzzzzzzzzzzzzzzzzzz", "true"])?;
-    assert_refused(&output, "no such container: zzzzzzzzzzzzzzzzzzzzzzzzzz", "docker ps -a lists what there is");
+    assert_refused(&output, "no such container: zzzzzzzzzzzzzzzzzzzzzzzzzz", "cnsenter ls -a lists what there is");
     Ok(())
 }
 
@@ -250,7 +250,7 @@ fn colour_is_for_terminals_that_want_it() -> Result<()> {
         command.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
         Ok(pty::Session::spawn(&mut command)?.finish()?.1.replace('\r', ""))
     };
-    let plain = format!("cnsenter: no such container: {name}\nhint: docker ps -a lists what there is\n");
+    let plain = format!("cnsenter: no such container: {name}\nhint: cnsenter ls -a lists what there is\n");
     let coloured = on_terminal(&[], &["--net", name, "true"])?;
     assert!(coloured.contains("\x1b[") && coloured.contains("no such container"), "{coloured:?}");
     assert!(on_terminal(&[], &["--help"])?.contains("\x1b["));

@@ -213,7 +213,7 @@ fn what_is_neither_container_nor_file_is_said_to_be_neither() -> Result<()> {
     assert_refused(
         &output,
         "no such container: zzzzzzzzzzzzzzzzzzzzzzzzzzzz",
-        "docker ps -a lists containers, ls /var/run/docker/netns network namespaces",
+        "cnsenter ls -a lists containers, cnsenter netns network namespaces",
     );
     // Of a container's name a beginning is not enough, even where a file is looked for as well.
     let web = container()?;

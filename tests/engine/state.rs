@@ -135,7 +135,7 @@ fn states_that_pass_too_quickly_are_said_as_well() -> Result<()> {
         (
             &[nothing],
             format!("container {name} runs by its record, and has no process (pid 0)"),
-            format!("try again; docker inspect {name} shows its record"),
+            format!("try again; cnsenter inspect docker://{} shows what is known of it", web.short_id()),
         ),
     ] {
         let engine = altered(&web, changes)?;

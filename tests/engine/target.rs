@@ -173,7 +173,7 @@ fn a_slip_of_the_keyboard_is_answered_with_the_name() -> Result<()> {
 
     let output = run(["--net", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "true"])?;
     let message = "no such container: zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
-    assert_refused(&output, message, "docker ps -a lists what there is");
+    assert_refused(&output, message, "cnsenter ls -a lists what there is");
     Ok(())
 }
 
@@ -186,7 +186,7 @@ fn a_habit_from_docker_exec_is_answered_with_our_option() -> Result<()> {
         ("-w", "/zzzzzz", "zzzzzz", "docker exec's -w /zzzzzz is --workdir /zzzzzz here"),
     ] {
         let output = run([option, word, web.name(), "true"])?;
-        let hint = format!("docker ps -a lists what there is; {ours}");
+        let hint = format!("cnsenter ls -a lists what there is; {ours}");
         assert_refused(&output, &format!("no such container: {found}"), &hint);
     }
     let output = run(["--workdir", "/zzzzzz", web.name(), "true"])?;

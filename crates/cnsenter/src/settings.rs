@@ -1,5 +1,6 @@
 //! Which engines are asked, and where: flags and environment together, for `resolve`, which reads neither.
 
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +18,16 @@ pub(crate) struct Engines {
     pub(crate) state_roots: Vec<PathBuf>,
     /// `--timeout`.
     pub(crate) timeout: Duration,
+}
+
+impl Engines {
+    /// The words that say the same of where they are, for lines to be pasted.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let text = |name, text: &Option<String>| text.as_ref().map(|text| (name, OsString::from(text)));
+        let roots = self.state_roots.iter().map(|root| ("--state-root", root.clone().into_os_string()));
+        let all = text("--host", &self.host).into_iter().chain(text("--context", &self.context)).chain(roots);
+        all.flat_map(|(name, value)| [name.into(), value]).collect()
+    }
 }
 
 /// Flags and environment, for `resolve`, which reads neither.

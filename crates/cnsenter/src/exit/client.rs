@@ -4,19 +4,6 @@ use std::path::Path;
 
 use resolve::{Container, Runtime, Source};
 
-/// Lists what there is.
-pub(super) fn list(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Docker => "docker ps -a",
-        Runtime::Podman => "podman ps -a",
-        Runtime::Containerd => "ctr namespaces list",
-        Runtime::Crio => "crictl ps -a",
-        Runtime::Oci => "ls /run/runc /run/crun",
-        Runtime::Lxc => "lxc-ls -f",
-        Runtime::Nspawn => "machinectl list",
-    }
-}
-
 /// Docker, or what takes its words.
 pub(super) fn program(runtime: Runtime) -> &'static str {
     match runtime {
@@ -70,14 +57,5 @@ pub(super) fn logs(runtime: Runtime, name: &str) -> Option<String> {
         Runtime::Docker => Some(format!("docker logs --tail 20 {name}")),
         Runtime::Podman => Some(format!("podman logs --tail 20 {name}")),
         _ => None,
-    }
-}
-
-/// Shows its record.
-pub(super) fn inspect(runtime: Runtime, name: &str) -> String {
-    match runtime {
-        Runtime::Docker => format!("docker inspect {name}"),
-        Runtime::Podman => format!("podman inspect {name}"),
-        other => list(other).to_owned(),
     }
 }

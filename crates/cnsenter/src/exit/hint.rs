@@ -12,6 +12,7 @@ use resolve::{
 use super::{Failure, Line, client};
 use crate::environment::Error as VariablesError;
 use crate::plan::Refusal;
+use crate::settings::Engines;
 
 mod entering;
 
@@ -51,7 +52,6 @@ fn resolving(error: &ResolveError, line: &Line<'_>) -> Option<String> {
     Some(match error {
         ResolveError::NoSuchContainer(unknown) => {
             let Unknown { reference, similar, folder, asked, .. } = &**unknown;
-            let runtime = reference.runtime().or(asked.first().map(|asked| asked.runtime)).unwrap_or(Runtime::Docker);
             let blind = asked.iter().any(|asked| asked.forbidden) && !rustix::process::geteuid().is_root();
             match (&similar[..], folder) {
                 _ if blind => sudo(words),
@@ -59,14 +59,14 @@ fn resolving(error: &ResolveError, line: &Line<'_>) -> Option<String> {
                     Some(_) => format!("to enter the process of that number: -t {reference}"),
                     None => format!("cnsenter who {reference} says whose the process of that number is"),
                 },
-                ([], Some(folder)) => {
-                    format!("{} lists containers, ls {} network namespaces", client::list(runtime), folder.display())
+                ([], Some(_)) => {
+                    let [ls, netns] = [["ls", "-a"].as_slice(), &["netns"]].map(|words| subcommand(words, engines));
+                    format!("{ls} lists containers, {netns} network namespaces")
                 }
                 ([], None) => match reference {
-                    Reference::Pod { .. } => "crictl pods lists those of this node".to_owned(),
                     Reference::Service { .. } => "docker compose ls -a lists the projects".to_owned(),
-                    Reference::Name { .. } => {
-                        let list = format!("{} lists what there is", client::list(runtime));
+                    Reference::Pod { .. } | Reference::Name { .. } => {
+                        let list = format!("{} lists what there is", subcommand(&["ls", "-a"], engines));
                         [Some(list), habit()].into_iter().flatten().collect::<Vec<_>>().join("; ")
                     }
                 },
@@ -164,7 +164,9 @@ fn state(container: &Container) -> String {
             };
             format!("{why}what the runtime left on disk is older than its end; --wait enters its next run")
         }
-        State::Running | State::Paused => format!("try again; {} shows its record", client::inspect(runtime, name)),
+        State::Running | State::Paused => {
+            format!("try again; cnsenter inspect {} shows what is known of it", container.reference())
+        }
     }
 }
 
@@ -193,6 +195,11 @@ fn of_docker_exec(words: &[OsString]) -> Option<String> {
 /// The line to run instead, and why.
 fn sudo(words: &[OsString]) -> String {
     format!("joining namespaces needs CAP_SYS_ADMIN, and the engine's socket its group: sudo {}", line(words))
+}
+
+/// One of cnsenter's own subcommands, which asks the same engines.
+fn subcommand(words: &[&str], engines: &Engines) -> String {
+    line(&words.iter().map(OsString::from).chain(engines.words()).collect::<Vec<_>>())
 }
 
 fn line(words: &[OsString]) -> String {

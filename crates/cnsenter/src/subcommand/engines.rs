@@ -1,7 +1,6 @@
 //! The options that say which engines are asked, as every subcommand that lists containers has them: spelled as on the
 //! way in, since they are the same rows of the same table.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::ValueParser;
@@ -42,12 +41,4 @@ pub(super) fn engines(matches: &ArgMatches) -> Engines {
         state_roots: folders.into_iter().flatten().cloned().collect(),
         timeout: timeout.copied().unwrap_or(cli::DEFAULT_TIMEOUT),
     }
-}
-
-/// The words that say the same of where engines are, for lines to be pasted.
-pub(super) fn words(engines: &Engines) -> Vec<OsString> {
-    let text = |name, text: &Option<String>| text.as_ref().map(|text| (name, OsString::from(text)));
-    let roots = engines.state_roots.iter().map(|root| ("--state-root", root.clone().into_os_string()));
-    let all = text("--host", &engines.host).into_iter().chain(text("--context", &engines.context)).chain(roots);
-    all.flat_map(|(name, value)| [name.into(), value]).collect()
 }

@@ -70,5 +70,5 @@ fn look(reference: &Reference, engines: &Engines) -> Result<Facts, Failure> {
     let container = resolve::resolve(reference, &settings)?;
     let notices = [crate::plan::by_state(&container), crate::plan::by_host_name(&container)];
     notices.iter().flatten().for_each(|notice| exit::notice(notice));
-    facts::gather(container, &settings, engines::words(engines))
+    facts::gather(container, &settings, engines.words())
 }
