@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use crate::Container;
+use crate::{Container, State};
 
 /// A container, with what lists show of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Listed {
     pub container: Container,
     /// The image, as it was named when the container was made; or what it was made from, where there are no images.
     pub image: Option<String>,
+    /// What the check of its health says, where it runs and has one: `starting`, `healthy`, `unhealthy`.
+    pub health: Option<String>,
     /// What its image and its maker noted about it.
     pub labels: BTreeMap<String, String>,
     /// Where it is attached. While it does not run it has no addresses there, and others may have them.
@@ -58,6 +60,7 @@ impl From<Container> for Listed {
         Self {
             container,
             image: None,
+            health: None,
             labels: BTreeMap::new(),
             networks: Vec::new(),
             ports: Vec::new(),
@@ -72,6 +75,10 @@ impl Listed {
     pub(crate) fn of_now(mut self) -> Self {
         self.networks.sort_by(|a, b| a.network.cmp(&b.network));
         self.ports.sort_by(|a, b| (a.port, &a.protocol, a.host_ip).cmp(&(b.port, &b.protocol, b.host_ip)));
+        // Docker shows that of a paused one as little.
+        if self.container.state != State::Running {
+            self.health = None;
+        }
         if !self.container.runs() {
             self.ports.clear();
             for network in &mut self.networks {

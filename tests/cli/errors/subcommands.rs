@@ -3,10 +3,9 @@
 use super::fails;
 use crate::{cnsenter, text};
 
-const KEYS: &str =
-    "a filter is KEY=VALUE, with the keys name, id, label, status, network, runtime, image, ancestor, pod, exited";
+const KEYS: &str = "a filter is KEY=VALUE, with the keys name, id, label, status, health, network, runtime, image, ancestor, pod, exited";
 const FIELDS: &str = "write {{.name}} or {{json .ports}}; the fields are runtime, namespace, id, name, reference, state, \
-                      exit_code, pid, image, created, started, labels, networks, ports, namespaces, host_namespaces, shares, \
+                      exit_code, health, pid, image, created, started, labels, networks, ports, namespaces, host_namespaces, shares, \
                       interfaces";
 
 #[test]

@@ -64,7 +64,20 @@ impl Kinds {
         paused.docker(&["pause"])?;
         let killed = run(&["--network", network.name()])?;
         killed.docker(&["kill"])?;
+        let check = |command: &str, status: &str| -> Result<Container> {
+            let checked = run(&["--health-cmd", command, "--health-interval", "100ms", "--health-retries", "1"])?;
+            let is_told = || (checked.inspect("{{.State.Health.Status}}").ok()? == status).then_some(());
+            wait::until(Duration::from_secs(60), status, is_told)?;
+            Ok(checked)
+        };
+        let (well, ill) = (check("true", "healthy")?, check("false", "unhealthy")?);
+        let frozen = check("true", "healthy")?;
+        frozen.docker(&["pause"])?;
         let all = vec![
+            well,
+            ill,
+            frozen,
+            run(&["--health-cmd", "true", "--health-interval", "1h"])?,
             joined,
             paused,
             killed,
@@ -125,6 +138,9 @@ fn assert_as_inspected(one: &Value, container: &Container) -> Result<()> {
     let has_ended = ["exited", "restarting"].contains(&state["Status"].as_str().unwrap_or_default());
     assert_eq!(one["exit_code"], if has_ended { state["ExitCode"].clone() } else { Value::Null }, "{one:#}");
     assert_eq!(one["pid"], if state["Pid"] == 0 { Value::Null } else { state["Pid"].clone() }, "{one:#}");
+    // Of one that does not run, docker ps does not show it either.
+    let health = Some(&state["Health"]["Status"]).filter(|_| state["Status"] == "running");
+    assert_eq!(&one["health"], health.unwrap_or(&Value::Null), "{one:#}");
     assert_eq!(one["name"], container.name());
     assert_eq!(one["image"], truth["Config"]["Image"]);
     assert_eq!(one["labels"], truth["Config"]["Labels"]);

@@ -20,7 +20,7 @@ use crate::exit::{Failure, plain};
 use crate::show;
 
 const HELP: &str = "\
-KEY of --filter: name, id, label, status, network, runtime, image (ancestor), pod, exited.
+KEY of --filter: name, id, label, status, health, network, runtime, image (ancestor), pod, exited.
 A filter that is repeated means any of its values, but for label, which means all; name
 matches parts, and knows ^ $ . * + ? and |; of an ID, a network's too, the beginning is enough.
 

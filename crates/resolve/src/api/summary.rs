@@ -66,6 +66,7 @@ impl Engine {
         let mode = summary.host_config.and_then(|host| host.network_mode).unwrap_or_default();
         let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         let labels = summary.labels.unwrap_or_default();
+        let sentence = summary.status.unwrap_or_default();
         let label = |name: &str| labels.get(name).map(String::as_str);
         let container = Container {
             runtime: self.runtime,
@@ -73,7 +74,7 @@ impl Engine {
             id,
             pid: None,
             start: None,
-            state: state(summary.state, summary.status.as_deref().unwrap_or_default()),
+            state: state(summary.state, &sentence),
             network: docker::network(&mode, None),
             env: Vec::new(),
             added_groups: Vec::new(),
@@ -86,6 +87,7 @@ impl Engine {
         Some(Listed {
             container,
             image: summary.image,
+            health: health_in(&sentence).map(str::to_owned),
             labels: labels.into_iter().collect(),
             networks: networks.into_iter().map(attached).collect(),
             ports: summary.ports.unwrap_or_default().into_iter().filter_map(published).collect(),
@@ -115,8 +117,18 @@ fn published(port: PortSummary) -> Option<Published> {
 
 /// The exit code in `Exited (137) 5 minutes ago`.
 pub(crate) fn code_in(sentence: &str) -> Option<i64> {
+    in_parentheses(sentence)?.parse().ok()
+}
+
+/// The word in `Up 5 minutes (unhealthy)` and `Up 5 minutes (health: starting)`.
+fn health_in(sentence: &str) -> Option<&str> {
+    let word = in_parentheses(sentence)?;
+    Some(word.strip_prefix("health: ").unwrap_or(word)).filter(|word| docker::HEALTH.contains(word))
+}
+
+fn in_parentheses(sentence: &str) -> Option<&str> {
     let (_, rest) = sentence.split_once('(')?;
-    rest.split_once(')')?.0.parse().ok()
+    Some(rest.split_once(')')?.0)
 }
 
 /// A state, by the list's word for it and its sentence for people, which alone has the code.
@@ -141,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sentence_for_people_has_the_code() {
+    fn the_sentence_for_people_has_the_code_and_the_health() {
         let exited = |code| State::Exited { code, finished: String::new() };
         assert_eq!(state(Some(Word::EXITED), "Exited (137) 5 minutes ago"), exited(137));
         assert_eq!(state(Some(Word::EXITED), "Exited (0) Less than a second ago"), exited(0));
@@ -150,5 +162,14 @@ mod tests {
             assert_eq!(state(Some(Word::EXITED), sentence), State::Stopped, "{sentence}");
         }
         assert_eq!(state(Some(Word::PAUSED), "Up 5 minutes (Paused)"), State::Paused);
+        for (sentence, health) in [
+            ("Up 5 minutes (unhealthy)", Some("unhealthy")),
+            ("Up 1 second (health: starting)", Some("starting")),
+            ("Up 5 minutes (Paused)", None),
+            ("Exited (1) 5 minutes ago", None),
+            ("Up 5 minutes", None),
+        ] {
+            assert_eq!(health_in(sentence), health, "{sentence}");
+        }
     }
 }

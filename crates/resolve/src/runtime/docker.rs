@@ -44,6 +44,13 @@ struct Recorded {
     exit_code: i64,
     started_at: Option<String>,
     finished_at: Option<String>,
+    health: Option<Health>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Health {
+    status: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -83,6 +90,9 @@ struct Binding {
     host_ip: Option<String>,
     host_port: Option<String>,
 }
+
+/// What a check of health may say; other words mean that there is none.
+pub(crate) const HEALTH: [&str; 3] = ["starting", "healthy", "unhealthy"];
 
 /// `hostconfig.json`.
 #[derive(Default, Deserialize)]
@@ -139,7 +149,8 @@ pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Config> {
 
 /// A container by its record. In a list of all, what it is not asked for is left out, and the file that has it unread.
 fn listed(records: &[PathBuf], data: &Path, id: String, config: Config, among_all: bool) -> Listed {
-    let recorded = config.state.unwrap_or_default();
+    let mut recorded = config.state.unwrap_or_default();
+    let health = recorded.health.take().and_then(|health| health.status);
     let record = records.iter().find_map(|folder| Record::head(&folder.join(&id)));
     let root = record.as_ref().and_then(|record| record.root());
     let Init { state, pid, start } = match record {
@@ -180,6 +191,7 @@ fn listed(records: &[PathBuf], data: &Path, id: String, config: Config, among_al
     };
     Listed {
         image: inner.image.filter(|image| !image.is_empty()),
+        health: health.filter(|word| HEALTH.contains(&word.as_str())),
         networks,
         ports,
         created: config.created.as_deref().and_then(seconds),

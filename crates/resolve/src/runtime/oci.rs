@@ -156,6 +156,7 @@ pub(super) fn listed(runtime: Runtime, id: String, init: Init, bundle: Bundle, f
         root: bundle.root.as_ref().map(|root| lies.join(&root.path)).filter(|root| root.is_absolute()),
         container: container(runtime, id, init, &bundle, folder),
         image: None,
+        health: None,
         labels: bundle.annotations.unwrap_or_default(),
         networks: Vec::new(),
         ports: Vec::new(),

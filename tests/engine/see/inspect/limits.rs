@@ -147,6 +147,9 @@ fn a_check_that_fails_is_shown_with_what_it_said() -> Result<()> {
     let shown = wait::until(LIMIT, "a failed check", unhealthy)?;
     assert_eq!(shown["history"]["health"]["said"], "it is on fire");
     assert!(quiet(["inspect", web.name()])?.contains("\nhealth     unhealthy, "));
+    let id = format!("id={}", web.id());
+    assert!(quiet(["ls", "--filter", "health=unhealthy", "--filter", &id])?.contains("  running (unhealthy)  "));
+    assert_eq!(quiet(["ls", "-q", "--filter", "health=healthy", "--filter", &id])?, "");
     Ok(())
 }
 

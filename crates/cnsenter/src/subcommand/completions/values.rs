@@ -137,6 +137,7 @@ fn netns_files() -> Vec<Candidate> {
 pub(super) fn filters() -> Vec<Candidate> {
     let mut words: Vec<_> = filter::KEYS.split(", ").map(|key| format!("{key}=")).collect();
     words.extend(filter::STATES.map(|state| format!("status={state}")));
+    words.extend(filter::HEALTH.map(|health| format!("health={health}")));
     words.extend(Runtime::ALL.map(|runtime| format!("runtime={}", runtime.scheme())));
     described(words, "")
 }

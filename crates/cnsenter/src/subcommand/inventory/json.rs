@@ -14,7 +14,7 @@ use super::{Interface, Inventory, Item, Shared};
 const LAST: u64 = 253_402_300_799;
 
 /// The fields of a container, as docs/json.md documents them.
-pub(in crate::subcommand) const FIELDS: [&str; 18] = [
+pub(in crate::subcommand) const FIELDS: [&str; 19] = [
     "runtime",
     "namespace",
     "id",
@@ -22,6 +22,7 @@ pub(in crate::subcommand) const FIELDS: [&str; 18] = [
     "reference",
     "state",
     "exit_code",
+    "health",
     "pid",
     "image",
     "created",
@@ -50,6 +51,7 @@ pub(in crate::subcommand) fn json(item: &Item, inventory: &Inventory) -> Value {
         ("reference", container.reference().to_string().into()),
         ("state", state(&container.state).into()),
         ("exit_code", exit_code(&container.state).into()),
+        ("health", listed.health.as_deref().into()),
         ("pid", container.pid.into()),
         ("image", listed.image.as_deref().into()),
         ("created", created(item).into()),

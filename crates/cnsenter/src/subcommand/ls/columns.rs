@@ -68,8 +68,9 @@ pub(super) fn name(item: &Item) -> String {
 
 pub(super) fn state(item: &Item) -> String {
     let state = &item.listed.container.state;
-    match state {
-        State::Exited { code, .. } | State::Restarting { code } => format!("{} {code}", inventory::state(state)),
+    match (state, &item.listed.health) {
+        (State::Exited { code, .. } | State::Restarting { code }, _) => format!("{} {code}", inventory::state(state)),
+        (_, Some(health)) => format!("{} ({health})", inventory::state(state)),
         _ => inventory::state(state).to_owned(),
     }
 }

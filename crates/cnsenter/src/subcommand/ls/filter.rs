@@ -10,11 +10,15 @@ use crate::cli::UsageError;
 use crate::subcommand::inventory::{self, Item};
 
 /// The keys, as help and messages list them.
-pub(in crate::subcommand) const KEYS: &str = "name, id, label, status, network, runtime, image, ancestor, pod, exited";
+pub(in crate::subcommand) const KEYS: &str =
+    "name, id, label, status, health, network, runtime, image, ancestor, pod, exited";
 
 /// The words of `status`.
 pub(in crate::subcommand) const STATES: [&str; 9] =
     ["created", "running", "paused", "restarting", "removing", "exited", "dead", "stopped", "gone"];
+
+/// The words of `health`. Docker's `none` would be of those that do not run as well, of which its list does not say it.
+pub(in crate::subcommand) const HEALTH: [&str; 3] = ["starting", "healthy", "unhealthy"];
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +27,7 @@ pub(super) enum Filter {
     Id(String),
     Label { key: String, value: Option<String> },
     Status(&'static str),
+    Health(&'static str),
     Network(String),
     Runtime(Runtime),
     Image(String),
@@ -49,6 +54,10 @@ impl Filter {
             "status" => {
                 let found = STATES.into_iter().find(|state| *state == value);
                 Self::Status(found.ok_or_else(|| no(format!("it is one of {}", STATES.join(", "))))?)
+            }
+            "health" => {
+                let found = HEALTH.into_iter().find(|health| *health == value);
+                Self::Health(found.ok_or_else(|| no(format!("it is one of {}", HEALTH.join(", "))))?)
             }
             "network" => Self::Network(value.to_owned()),
             "runtime" => {
@@ -82,6 +91,7 @@ impl Filter {
                 found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
             }
             Self::Status(state) => inventory::state(&container.state) == *state,
+            Self::Health(wanted) => listed.health.as_deref() == Some(*wanted),
             Self::Network(wanted) => {
                 let mut networks = listed.networks.iter();
                 networks.any(|it| it.network == *wanted || (!wanted.is_empty() && it.id.starts_with(wanted)))
@@ -129,6 +139,7 @@ mod tests {
             ("web", "filter \"web\" has no value", "KEY=VALUE"),
             ("nme=web", "no such filter: nme", "name, id, label"),
             ("status=up", "filter status: \"up\" is none", "created, running"),
+            ("health=ill", "filter health: \"ill\" is none", "unhealthy"),
             ("runtime=rkt", "filter runtime: \"rkt\" is none", "docker, podman"),
             ("exited=x", "filter exited: \"x\" is none", "137"),
         ] {
