@@ -178,7 +178,7 @@ fn a_slip_of_the_keyboard_is_answered_with_the_name() -> Result<()> {
 }
 
 #[test]
-fn a_habit_from_docker_exec_is_answered_with_our_option() -> Result<()> {
+fn a_habit_from_docker_is_answered_with_our_way() -> Result<()> {
     let web = container(&[])?;
     for (option, word, found, ours) in [
         ("-u", "zzzzzz", "zzzzzz", "docker exec's -u zzzzzz is --as zzzzzz here"),
@@ -188,6 +188,13 @@ fn a_habit_from_docker_exec_is_answered_with_our_option() -> Result<()> {
         let output = run([option, word, web.name(), "true"])?;
         let hint = format!("cnsenter ls -a lists what there is; {ours}");
         assert_refused(&output, &format!("no such container: {found}"), &hint);
+    }
+    for (line, ours) in [
+        (&["exec", web.name(), "true"][..], "docker's word exec is left out here: cnsenter TARGET PROGRAM"),
+        (&["help"], "cnsenter --help shows how it is used"),
+    ] {
+        let hint = format!("cnsenter ls -a lists what there is; {ours}");
+        assert_refused(&run(line)?, &format!("no such container: {}", line[0]), &hint);
     }
     let output = run(["--workdir", "/zzzzzz", web.name(), "true"])?;
     let hint = "--workdir names a folder of the container's, not of the host's";

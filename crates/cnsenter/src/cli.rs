@@ -12,7 +12,7 @@ use std::time::Duration;
 use enter::{Credentials, Directory, Namespace, WorkingDirectory};
 use resolve::Reference;
 
-pub(crate) use check::needs_target;
+pub(crate) use check::{EXEC, needs_target};
 pub(crate) use parse::{DEFAULT_TIMEOUT, Stop, begin, duration};
 
 pub use parse::parse;

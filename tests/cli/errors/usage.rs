@@ -2,6 +2,7 @@
 
 use super::{fails, nsenter_fails};
 
+const EXEC: &str = "docker's word exec is left out here: cnsenter TARGET PROGRAM";
 const HELP: &str = "cnsenter --help lists the options";
 const BEFORE: &str = "options come before TARGET; a program of that name comes after --";
 
@@ -97,7 +98,7 @@ fn no_target() {
         ("--net", 125, "no target: nothing says what to enter", "name a container, or a process with -t PID"),
         ("--net -- nginx", 125, "no target before --", dashes),
         ("-- nginx", 125, "no target before --", dashes),
-        ("--net ''", 125, "the container's name is empty", "name a container: docker ps lists them"),
+        ("--net ''", 125, "the container's name is empty", "name a container: cnsenter ls lists them"),
         ("-t 1", 1, "no namespace specified", "name some, --net say, or take -a for all"),
         ("-t 1 sh", 1, "no namespace specified", "name some, --net say, or take -a for all"),
     ]);
@@ -108,6 +109,7 @@ fn options_out_of_place_or_at_odds() {
     fails(&[
         ("--net nginx -t mangle", 125, "option -t stands after the target", BEFORE),
         ("nginx --net ss", 125, "option --net stands after the target", BEFORE),
+        ("exec -it nginx sh", 125, "option -it stands after the target", EXEC),
         (
             "--sandbox -t 1 ss",
             1,
@@ -127,7 +129,7 @@ fn options_out_of_place_or_at_odds() {
 
 #[test]
 fn words_that_name_no_container() {
-    let names = "docker ps lists the names of containers";
+    let names = "cnsenter ls lists the names of containers";
     fails(&[
         (
             "rkt://c1",

@@ -6,6 +6,9 @@ use enter::{Directory, Id as UserOrGroup, Namespace, WorkingDirectory};
 use super::parse::{hinted, reference};
 use super::{Action, Args, CalledAs, TargetWord, UsageError};
 
+/// What helps who types `exec NAME PROGRAM`, as docker wants it.
+pub(crate) const EXEC: &str = "docker's word exec is left out here: cnsenter TARGET PROGRAM";
+
 /// What cannot be told before all options are known: the TARGET, and what excludes what.
 pub(super) fn check(args: &mut Args) -> Result<(), UsageError> {
     if args.action != Action::Enter && args.action != Action::Print {
@@ -83,10 +86,11 @@ fn first_word_is_target(args: &mut Args) -> Result<(), UsageError> {
     match args.words.first().map(|word| word.to_string_lossy().into_owned()) {
         Some(word) if word == "--" => drop(args.words.remove(0)),
         Some(option) if option.starts_with('-') => {
-            return Err(hinted(
-                format!("option {option} stands after the target"),
-                "options come before TARGET; a program of that name comes after --",
-            ));
+            let hint = match word == *"exec" {
+                true => EXEC,
+                false => "options come before TARGET; a program of that name comes after --",
+            };
+            return Err(hinted(format!("option {option} stands after the target"), hint));
         }
         _ => {}
     }

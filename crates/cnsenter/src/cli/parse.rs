@@ -348,7 +348,7 @@ fn target(args: &mut Args, word: &str) -> Result<(), UsageError> {
 pub(super) fn reference(word: &str) -> Result<TargetWord, UsageError> {
     word.parse().map(TargetWord::Reference).map_err(|error: ReferenceError| {
         let hint = match &error {
-            ReferenceError::Empty => "name a container: docker ps lists them".to_owned(),
+            ReferenceError::Empty => "name a container: cnsenter ls lists them".to_owned(),
             ReferenceError::Runtime { .. } => {
                 "it asks docker://, podman://, containerd://, cri-o://, oci://, lxc:// and nspawn://".to_owned()
             }
@@ -360,7 +360,7 @@ pub(super) fn reference(word: &str) -> Result<TargetWord, UsageError> {
                 format!("for a namespace's file, attach it: --net={word}; for a folder inside: --workdir {word}")
             }
             ReferenceError::Character { .. } if word.contains('=') => format!("to set a variable: -E {word}"),
-            ReferenceError::Character { .. } => "docker ps lists the names of containers".to_owned(),
+            ReferenceError::Character { .. } => "cnsenter ls lists the names of containers".to_owned(),
         };
         hinted(error.to_string(), hint)
     })

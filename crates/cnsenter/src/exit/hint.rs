@@ -10,6 +10,7 @@ use resolve::{
 };
 
 use super::{Failure, Line, client};
+use crate::cli::EXEC;
 use crate::environment::Error as VariablesError;
 use crate::plan::Refusal;
 use crate::settings::Engines;
@@ -48,7 +49,7 @@ pub(super) fn candidate(candidate: &Candidate) -> String {
 
 fn resolving(error: &ResolveError, line: &Line<'_>) -> Option<String> {
     let Line { words, engines, args } = line;
-    let habit = || args.and_then(|_| of_docker_exec(words));
+    let habit = || args.and_then(|_| of_docker(words));
     Some(match error {
         ResolveError::NoSuchContainer(unknown) => {
             let Unknown { reference, similar, folder, asked, .. } = &**unknown;
@@ -176,10 +177,15 @@ fn in_first_pid_namespace() -> bool {
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
 }
 
-/// `-u root NAME`, as a habit from `docker exec`: here the word after `-u` is TARGET.
-fn of_docker_exec(words: &[OsString]) -> Option<String> {
+/// `help`, `exec NAME` and `-u root NAME`, as habits from docker: here `exec` is TARGET, as is the word after `-u`.
+fn of_docker(words: &[OsString]) -> Option<String> {
     let texts: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let first = texts.iter().position(|word| !word.starts_with('-'))?;
+    match &texts[first][..] {
+        "exec" if texts.len() > first + 1 => return Some(EXEC.to_owned()),
+        "help" => return Some("cnsenter --help shows how it is used".to_owned()),
+        _ => {}
+    }
     let [.., option] = &texts[..first] else { return None };
     let word = &texts[first];
     let ours = match &option[..] {
