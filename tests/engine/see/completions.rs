@@ -23,7 +23,7 @@ fn completed(shell: &mut Shell, lines: &[(&str, &[&str])]) -> Result<()> {
 fn options_subcommands_and_their_words() -> Result<()> {
     for kind in [Kind::Bash, Kind::BareBash, Kind::Zsh, Kind::Fish] {
         let mut shell = Shell::start(kind)?;
-        let lines: [(&str, &[&str]); 11] = [
+        let lines: [(&str, &[&str]); 12] = [
             ("cnsenter --sandb\t", &["--sandbox"]),
             ("cnsenter --net --preserve-\t", &["--net", "--preserve-credentials"]),
             ("cnsenter --setuid fol\t", &["--setuid", "follow"]),
@@ -32,6 +32,8 @@ fn options_subcommands_and_their_words() -> Result<()> {
             ("cnsenter inspe\t", &["inspect"]),
             ("cnsenter ls --state-r\t", &["ls", "--state-root"]),
             ("cnsenter ls --filter stat\tcre\t", &["ls", "--filter", "status=created"]),
+            // What is there is not offered once more.
+            ("cnsenter ls --filter nam\t\tweb", &["ls", "--filter", "name=web"]),
             ("cnsenter -E ZDOTD\t", &["-E", "ZDOTDIR"]),
             ("cnsenter completions fi\t", &["completions", "fish"]),
             ("cnsenter --net ls --state-r\t", &["--net", "ls", "--state-r"]),

@@ -133,9 +133,10 @@ fn netns_files() -> Vec<Candidate> {
     described(files, "Network namespace")
 }
 
-/// `KEY=` of `ls --filter`, and the values of those that have few.
-pub(super) fn filters() -> Vec<Candidate> {
+/// `KEY=` of `ls --filter`, until that is typed, and the values of those that have few.
+pub(super) fn filters(typed: &str) -> Vec<Candidate> {
     let mut words: Vec<_> = filter::KEYS.split(", ").map(|key| format!("{key}=")).collect();
+    words.retain(|key| key != typed);
     words.extend(filter::STATES.map(|state| format!("status={state}")));
     words.extend(filter::HEALTH.map(|health| format!("health={health}")));
     words.extend(Runtime::ALL.map(|runtime| format!("runtime={}", runtime.scheme())));

@@ -57,7 +57,7 @@ fn value(subcommand: Subcommand, arg: &Arg, settings: &dyn Fn() -> Settings, typ
     What::Words(match (subcommand, arg.get_id().as_str()) {
         (Subcommand::Inspect, "target") => values::containers(settings(), typed, Which::All),
         (Subcommand::Who, "what") => values::interfaces(),
-        (Subcommand::Ls, "filter") => values::filters(),
+        (Subcommand::Ls, "filter") => values::filters(typed),
         _ => {
             let words = arg.get_possible_values();
             words.iter().map(|it| Candidate { word: it.get_name().to_owned(), what: String::new() }).collect()
