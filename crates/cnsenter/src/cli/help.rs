@@ -12,9 +12,8 @@ use crate::subcommand::Subcommand;
 pub const ABOUT: &str = "Name a container, choose the namespaces, run a program there";
 
 /// How it is called.
-pub const USAGE: &str = "\
-cnsenter [OPTION...] [TARGET] [--] [PROGRAM [ARGUMENT...]]
-cnsenter SUBCOMMAND [OPTION...] [WORD...]";
+pub const USAGES: [&str; 2] =
+    ["cnsenter [OPTION...] [TARGET] [--] [PROGRAM [ARGUMENT...]]", "cnsenter SUBCOMMAND [OPTION...] [WORD...]"];
 
 /// Lines that can be run as they stand, shown by `--help` and the man page.
 pub const EXAMPLES: &[(&str, &str)] = &[
@@ -65,7 +64,8 @@ pub fn command() -> Command {
     let mut command = Command::new("cnsenter")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
-        .override_usage(USAGE)
+        // Below each other: clap writes `Usage: ` before the first.
+        .override_usage(USAGES.join("\n       "))
         .styles(styles())
         .color(ColorChoice::Auto)
         .disable_help_flag(true)

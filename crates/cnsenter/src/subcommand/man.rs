@@ -77,7 +77,7 @@ fn page(of: Option<Subcommand>) -> Page {
     let paragraphs = |all: &[&str]| all.iter().map(|text| Block::of_paragraph(text)).collect::<Vec<_>>();
     let terms = |all: &[(&str, &str)]| all.iter().map(|(term, what)| Block::term(term, "", what)).collect::<Vec<_>>();
     let usage = match of {
-        None => help::USAGE.to_owned(),
+        None => help::USAGES.join("\n"),
         Some(_) => command.render_usage().to_string().trim_start_matches("Usage: ").to_owned(),
     };
     let mut description = paragraphs(texts.description);
