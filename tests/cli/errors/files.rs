@@ -6,11 +6,18 @@ use super::{fails, fails_in};
 
 const KINDS: &str = "a namespace is a file like /proc/PID/ns/net, or one that is bind-mounted from there";
 
+/// The hint for who writes `--net=NAME`.
+fn container(option: &str, name: &str) -> String {
+    format!("{option}=FILE is a namespace's file; a container is a word of its own: {option} {name}")
+}
+
 #[test]
 fn a_file_that_is_missing() {
     fails(&[
         ("-n/missing sh", 1, "cannot open /missing: No such file or directory", ""),
-        ("--mount=missing sh", 1, "cannot open missing: No such file or directory", ""),
+        ("--mount=missing sh", 1, "cannot open missing: No such file or directory", &container("--mount", "missing")),
+        ("-n/proc/self/ns/net --uts=web", 1, "cannot open web: No such file or directory", &container("--uts", "web")),
+        ("--mount=./missing sh", 1, "cannot open ./missing: No such file or directory", ""),
         ("-n/proc/self/ns/net -r/missing sh", 1, "cannot open /missing: No such file or directory", ""),
         ("-n/proc/self/ns/net -w/missing sh", 1, "cannot open /missing: No such file or directory", ""),
     ]);
@@ -27,7 +34,7 @@ fn letters_that_were_taken_for_a_file() {
         ("-nF sh", 1, &missing("F"), "-nF is -n with the file F; write -n -F"),
         // These are files, and mean it.
         ("-nfoo sh", 1, &missing("foo"), ""),
-        ("--net=t sh -xt", 1, &missing("t"), ""),
+        ("--net=t sh -xt", 1, &missing("t"), &container("--net", "t")),
         ("-n/t sh", 1, &missing("/t"), ""),
     ]);
 }

@@ -20,7 +20,12 @@ fn options_that_are_none_or_lack_a_value() {
         ("ls --json=1", 125, "--json takes no value", "cnsenter ls --help lists the options"),
         ("ls --json --tree", 125, "--json does not go with --tree", "cnsenter ls --help lists the options"),
         ("ls -q --format x", 125, "--quiet does not go with --format", "cnsenter ls --help lists the options"),
-        ("ls web", 125, "ls takes no such word: web", "cnsenter ls --help lists the options"),
+        (
+            "ls web",
+            125,
+            "ls takes no such word: web",
+            "cnsenter inspect web shows a container, cnsenter ls --help lists the options",
+        ),
         ("inspect", 125, "inspect needs <TARGET>...", "cnsenter inspect --help lists the options"),
         ("who", 125, "who needs <WHAT>...", "cnsenter who --help lists the options"),
     ]);

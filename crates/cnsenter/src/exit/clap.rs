@@ -49,6 +49,10 @@ fn usage(subcommand: &str, error: &clap::Error) -> UsageError {
         Some(hint) => hint,
         None if !suggested.is_empty() => format!("did you mean {suggested}?"),
         None if !valid.is_empty() => format!("it takes {valid}"),
+        // As many a listing takes a name.
+        None if error.kind() == ErrorKind::UnknownArgument && !option.starts_with('-') => {
+            format!("cnsenter inspect {arg} shows a container, cnsenter {subcommand} --help lists the options")
+        }
         None => format!("cnsenter {subcommand} --help lists the options"),
     };
     UsageError { message, hint: Some(hint), as_nsenter: false }

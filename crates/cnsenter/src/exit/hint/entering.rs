@@ -10,7 +10,7 @@ use resolve::{Container, Runtime};
 
 use super::{in_first_pid_namespace, sudo};
 use crate::cli::Args;
-use crate::cli::options::{self, Value};
+use crate::cli::options::{self, Group, OPTIONS, Value};
 use crate::exit::client;
 
 /// What failed on entering, in terms of the container where there is one.
@@ -138,8 +138,19 @@ fn missing(path: &Path, words: &[OsString]) -> Option<String> {
         () if shown.to_string().contains("netns") => {
             Some("ls /run/docker/netns /run/netns lists network namespaces".to_owned())
         }
-        () => None,
+        () => namespace(path, words),
     })
+}
+
+/// `--net=web`: a container's name in the place of a file's.
+fn namespace(path: &Path, words: &[OsString]) -> Option<String> {
+    let name = path.to_str().filter(|name| !name.contains('/'))?;
+    let is = |option: &&str| OPTIONS.iter().any(|it| it.group == Group::Namespaces && option[2..] == *it.long);
+    let option = words.iter().find_map(|word| {
+        let option = word.to_str()?.strip_suffix(name)?.strip_suffix('=')?;
+        Some(option).filter(|option| option.starts_with("--")).filter(is)
+    })?;
+    Some(format!("{option}=FILE is a namespace's file; a container is a word of its own: {option} {name}"))
 }
 
 /// `-mt 1` is `-m` with the file `t`: nsenter's own trap.
@@ -169,9 +180,11 @@ fn cluster(path: &Path, words: &[OsString]) -> Option<String> {
     Some(format!("-{first}{file} is -{first} with the file {file}; write {}", apart.join(" ")))
 }
 
+/// What helps with a container that has no tools.
+const KEEP: &str = "--net or --pid alone keeps the host's tools";
+
 /// Where it was looked for: whose files, and in which folders of them.
 fn no_program(searched: Option<&OsString>, container: Option<&Container>, args: &Args) -> Option<String> {
-    const KEEP: &str = "leave out the mount namespace to keep the host's tools";
     let whose =
         container.map_or("the target's files".to_owned(), |container| format!("the files of {}", container.name));
     match (searched, args.enters_files()) {
@@ -184,7 +197,7 @@ fn no_program(searched: Option<&OsString>, container: Option<&Container>, args: 
 
 fn no_interpreter(args: &Args) -> String {
     match args.enters_files() {
-        true => "leave out the mount namespace to keep the host's tools".to_owned(),
+        true => KEEP.to_owned(),
         false => "its first line, or ldd, names what is missing".to_owned(),
     }
 }
