@@ -315,21 +315,23 @@ pub(crate) fn brief(error: &Error) -> String {
     }
 }
 
-/// Waits for the engine's word that the container was started; until `end`, or as long as the engine speaks to us.
+/// Waits for the engine's word that the container was started; until `end`, or as long as the engine speaks to us. Whether
+/// it came.
 pub(crate) fn started(
     container: &Container,
     reference: &Reference,
     settings: &Settings,
     since: SystemTime,
     end: Instant,
-) {
-    let Ok(executor) = executor() else { return };
+) -> bool {
+    let Ok(executor) = executor() else { return false };
     let mut engines = Engine::of(container.runtime, settings).into_iter();
     if engines.any(|engine| executor.block_on(engine.started(&container.id, &container.name, since, end))) {
-        return;
+        return true;
     }
     log::info!("nobody tells of {reference}; asking again");
     std::thread::sleep(AGAIN);
+    false
 }
 
 /// What the state of the container's own runtime says now, where its engine did not answer before.

@@ -27,6 +27,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<Container, Error> {
     let start = Instant::now();
     let mut known = None;
+    let (mut told, mut complained) = (false, false);
     loop {
         // Before the question, so that no event falls between it and the wait.
         let since = SystemTime::now();
@@ -38,9 +39,14 @@ pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> 
                 return Err(Error::NotRunning(Box::new(found)));
             }
             Ok(found) => {
+                // Once: a crash loop goes on for hours.
+                if told && !complained {
+                    log::warn!("{} ran, and ended before it could be entered; waiting for its next run", found.name);
+                    complained = true;
+                }
                 log::info!("waiting for {} to run", found.name);
                 match found.source {
-                    Source::Engine { .. } => search::started(&found, reference, settings, since, end),
+                    Source::Engine { .. } => told = search::started(&found, reference, settings, since, end),
                     Source::State { .. } => {
                         if let Some(found) = by_state(reference, &found, settings, end)? {
                             return Ok(found);

@@ -1,12 +1,15 @@
 //! Crash loops: containers that live for 200 ms must be entered within 50 ms of their start, in nine tries of ten. Their
 //! programs note when they began, and cnsenter's program reads the clock where it arrives.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::{Context, Result};
 use testbed::containerd::{self, NAMESPACE};
 use testbed::guard::unique_name;
-use testbed::{Container, Output, image, oci, wait};
+use testbed::{Container, Output, engine, fake, image, ns, oci, wait};
 
-use super::{LONG, Waiter};
+use super::{LONG, Waiter, on, pass_on, until_events_are_asked_for};
+use crate::run::NET;
 
 /// Notes the time, and is gone soon after. `/dev` is a new one for each run.
 const CRASHES: [&str; 3] = ["sh", "-c", "cat /proc/uptime >/dev/born; exec sleep 0.2"];
@@ -43,6 +46,36 @@ fn judge(what: &str, mut series: impl FnMut() -> Result<Vec<Output>>) -> Result<
         all.push(outputs);
     }
     panic!("{what}: too many were late: {all:#?}");
+}
+
+/// A run that is over before the engine tells of it: the wait goes on, and says so.
+#[test]
+fn a_run_that_was_missed_is_told_of_once() -> Result<()> {
+    // Its first two runs end by themselves.
+    let script = "for run in 1 2; do [ -e $run ] || { touch $run; exit 3; }; done; exec sleep 1000";
+    let web = Container::create(image::busybox()?, &["--network", "none"], &["sh", "-c", script])?;
+    let (id, waits) = (web.id().to_owned(), AtomicUsize::new(0));
+    let engine = fake::Engine::start(move |request, stream| {
+        let before = waits.fetch_add(usize::from(request.path.contains("/events")), Ordering::Relaxed);
+        // As late as an engine that has the end of a run to see to.
+        if request.path.ends_with("/json") && matches!(before, 1 | 2) {
+            let ended =
+                || (engine::docker(&["inspect", "--format", "{{.State.Status}}", &id]).ok()? == "exited").then_some(());
+            let _ = wait::until(LONG, "the end of the run", ended);
+        }
+        let _ = pass_on(request, stream, &|_, _| ());
+    })?;
+    let on = on(&engine);
+    let waiter = Waiter::start(&[&["-H", &on, "--timeout", "20s", "--net", web.name()], &NET[..]].concat())?;
+    for run in 1..=3 {
+        until_events_are_asked_for(&engine, run)?;
+        web.docker(&["start"])?;
+    }
+    let output = waiter.output()?;
+    assert_eq!(output.stdout.trim_end(), ns::link("net", web.netns()?), "{output:?}");
+    let said = format!("cnsenter: note: {} ran, and ended before it could be entered; waiting", web.name());
+    assert_eq!(output.stderr.matches(&said).count(), 1, "{output:?}");
+    Ok(())
 }
 
 /// Enters the next run of a container that does not run now; nothing if it began to meanwhile.
