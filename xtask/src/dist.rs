@@ -5,13 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use testbed::output;
 
 use crate::{binary, run};
 
-/// Files of the project's root that go along as they are.
-const TEXTS: [&str; 3] = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
+/// What goes along as it is. `--help` and the README name files of docs.
+const TEXTS: [&str; 4] = ["README.md", "docs", "LICENSE-MIT", "LICENSE-APACHE"];
 
 /// Completions: the shell's name, and where distributions put the file.
 const COMPLETIONS: [(&str, &str); 3] =
@@ -28,9 +28,7 @@ pub(crate) fn run() -> Result<()> {
     fs::create_dir_all(folder.join("man"))?;
 
     fs::copy(&binary.path, folder.join("cnsenter"))?;
-    for text in TEXTS {
-        fs::copy(run::root().join(text), folder.join(text)).with_context(|| format!("cannot pack {text}"))?;
-    }
+    output::stdout(Command::new("cp").arg("-r").args(TEXTS).arg(&folder).current_dir(run::root()))?;
     let printed =
         |words: &[&str]| -> Result<String> { Ok(output::stdout(Command::new(&binary.path).args(words))? + "\n") };
     fs::write(folder.join("man/cnsenter.1"), printed(&["man", "--roff"])?)?;
