@@ -134,7 +134,7 @@ fn states_that_pass_too_quickly_are_said_as_well() -> Result<()> {
         ),
         (
             &[nothing],
-            format!("container {name} runs by its record, and has no process (pid 0)"),
+            format!("container {name} has no process (pid 0), though it runs by its record"),
             format!("try again; cnsenter inspect docker://{} shows what is known of it", web.short_id()),
         ),
     ] {

@@ -6,20 +6,25 @@ use resolve::{Container, State};
 
 /// E.g. `container web is not running: it exited with status 137, 3m ago`.
 pub(crate) fn sentence(container: &Container) -> String {
-    let name = &container.name;
-    match &container.state {
-        State::Created => format!("container {name} was created and never started"),
-        State::Restarting { code } => {
-            format!("container {name} is restarting: its last run exited with status {code}")
-        }
-        State::Removing => format!("container {name} is being removed"),
-        State::Dead => format!("container {name} is dead: the engine failed to remove it"),
-        State::Exited { code, finished } => {
-            format!("container {name} is not running: it exited with status {code}{}", ago(finished))
-        }
-        State::Stopped => format!("container {name} is not running"),
-        State::Gone { pid } => format!("container {name} is not running: its recorded pid {pid} is gone"),
-        State::Running | State::Paused => format!("container {name} runs by its record, and has no process (pid 0)"),
+    let verb = match &container.state {
+        State::Created => "was",
+        State::Running | State::Paused => "has",
+        _ => "is",
+    };
+    format!("container {} {verb} {}", container.name, phrase(&container.state))
+}
+
+/// The same for who knows which container it is: `not running: it exited with status 137, 3m ago`.
+pub(crate) fn phrase(state: &State) -> String {
+    match state {
+        State::Created => "created and never started".to_owned(),
+        State::Restarting { code } => format!("restarting: its last run exited with status {code}"),
+        State::Removing => "being removed".to_owned(),
+        State::Dead => "dead: the engine failed to remove it".to_owned(),
+        State::Exited { code, finished } => format!("not running: it exited with status {code}{}", ago(finished)),
+        State::Stopped => "not running".to_owned(),
+        State::Gone { pid } => format!("not running: its recorded pid {pid} is gone"),
+        State::Running | State::Paused => "no process (pid 0), though it runs by its record".to_owned(),
     }
 }
 

@@ -83,10 +83,10 @@ fn condition(facts: &Facts) -> Row {
             }
         }
         State::Exited { code: 0, .. } | State::Created | State::Stopped => {
-            row.say(format_args!("{}", state::sentence(container)));
+            row.say(format_args!("{}", state::phrase(&container.state)));
         }
         _ => {
-            row.alarm(format_args!("{}", state::sentence(container)));
+            row.alarm(format_args!("{}", state::phrase(&container.state)));
         }
     }
     // As shells count those that a signal ended.
