@@ -189,12 +189,14 @@ fn a_habit_from_docker_is_answered_with_our_way() -> Result<()> {
         let hint = format!("cnsenter ls -a lists what there is; {ours}");
         assert_refused(&output, &format!("no such container: {found}"), &hint);
     }
-    for (line, ours) in [
-        (&["exec", web.name(), "true"][..], "docker's word exec is left out here: cnsenter TARGET PROGRAM"),
-        (&["help"], "cnsenter --help shows how it is used"),
+    for (line, name, ours) in [
+        (&["exec", web.name(), "true"][..], "exec", "docker's word exec is left out here: cnsenter TARGET PROGRAM"),
+        (&["help"], "help", "cnsenter --help shows how it is used"),
+        (&["--timeout", "5s", "ls"], "ls", "a subcommand is the first word: cnsenter ls"),
     ] {
+        let output = run(line)?;
         let hint = format!("cnsenter ls -a lists what there is; {ours}");
-        assert_refused(&run(line)?, &format!("no such container: {}", line[0]), &hint);
+        assert_refused(&output, &format!("no such container: {name}"), &hint);
     }
     let output = run(["--workdir", "/zzzzzz", web.name(), "true"])?;
     let hint = "--workdir names a folder of the container's, not of the host's";

@@ -26,6 +26,12 @@ fn options_that_are_none_or_lack_a_value() {
             "ls takes no such word: web",
             "cnsenter inspect web shows a container, cnsenter ls --help lists the options",
         ),
+        (
+            "inspect -f {{.State.Pid}} web",
+            125,
+            "unknown option -f",
+            "cnsenter inspect --json has every field, for jq; cnsenter ls takes --format",
+        ),
         ("inspect", 125, "inspect needs <TARGET>...", "cnsenter inspect --help lists the options"),
         ("who", 125, "who needs <WHAT>...", "cnsenter who --help lists the options"),
     ]);

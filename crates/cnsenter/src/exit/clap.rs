@@ -49,6 +49,9 @@ fn usage(subcommand: &str, error: &clap::Error) -> UsageError {
         Some(hint) => hint,
         None if !suggested.is_empty() => format!("did you mean {suggested}?"),
         None if !valid.is_empty() => format!("it takes {valid}"),
+        None if matches!((subcommand, option), ("inspect" | "netns" | "who", "-f" | "--format")) => {
+            format!("cnsenter {subcommand} --json has every field, for jq; cnsenter ls takes --format")
+        }
         // As many a listing takes a name.
         None if error.kind() == ErrorKind::UnknownArgument && !option.starts_with('-') => {
             format!("cnsenter inspect {arg} shows a container, cnsenter {subcommand} --help lists the options")

@@ -1,6 +1,6 @@
 //! What to do about a failure, in one line. What failed is said elsewhere.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use crate::cli::EXEC;
 use crate::environment::Error as VariablesError;
 use crate::plan::Refusal;
 use crate::settings::Engines;
+use crate::subcommand::Subcommand;
 
 mod entering;
 
@@ -49,7 +50,7 @@ pub(super) fn candidate(candidate: &Candidate) -> String {
 
 fn resolving(error: &ResolveError, line: &Line<'_>) -> Option<String> {
     let Line { words, engines, args } = line;
-    let habit = || args.and_then(|_| of_docker(words));
+    let habit = || args.and_then(|_| of_docker_exec(words));
     Some(match error {
         ResolveError::NoSuchContainer(unknown) => {
             let Unknown { reference, similar, folder, asked, .. } = &**unknown;
@@ -68,7 +69,8 @@ fn resolving(error: &ResolveError, line: &Line<'_>) -> Option<String> {
                     Reference::Service { .. } => "docker compose ls -a lists the projects".to_owned(),
                     Reference::Pod { .. } | Reference::Name { .. } => {
                         let list = format!("{} lists what there is", subcommand(&["ls", "-a"], engines));
-                        [Some(list), habit()].into_iter().flatten().collect::<Vec<_>>().join("; ")
+                        let meant = args.and(reference.plain()).and_then(of_docker);
+                        [Some(list), meant.or_else(habit)].into_iter().flatten().collect::<Vec<_>>().join("; ")
                     }
                 },
                 (names, _) => format!("did you mean {}?", names.join(", ")),
@@ -177,15 +179,21 @@ fn in_first_pid_namespace() -> bool {
     std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
 }
 
-/// `help`, `exec NAME` and `-u root NAME`, as habits from docker: here `exec` is TARGET, as is the word after `-u`.
-fn of_docker(words: &[OsString]) -> Option<String> {
+/// What was meant by a name that nobody has, as a habit from docker and the like: `exec NAME`, `help`, options before the
+/// subcommand.
+fn of_docker(name: &str) -> Option<String> {
+    match name {
+        "exec" => Some(EXEC.to_owned()),
+        "help" => Some("cnsenter --help shows how it is used".to_owned()),
+        _ => Subcommand::named(OsStr::new(name))
+            .map(|it| format!("a subcommand is the first word: cnsenter {}", it.name())),
+    }
+}
+
+/// `-u root NAME`, as a habit from `docker exec`: here the word after `-u` is TARGET.
+fn of_docker_exec(words: &[OsString]) -> Option<String> {
     let texts: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     let first = texts.iter().position(|word| !word.starts_with('-'))?;
-    match &texts[first][..] {
-        "exec" if texts.len() > first + 1 => return Some(EXEC.to_owned()),
-        "help" => return Some("cnsenter --help shows how it is used".to_owned()),
-        _ => {}
-    }
     let [.., option] = &texts[..first] else { return None };
     let word = &texts[first];
     let ours = match &option[..] {
