@@ -122,6 +122,37 @@ fn what_is_no_containers_is_told_by_what_keeps_it() -> Result<()> {
     Ok(())
 }
 
+/// In mounts of their own, a container and an ordinary user call a file as they like: it speaks for nobody.
+#[test]
+fn a_name_that_somebody_else_gave_makes_no_owner() -> Result<()> {
+    let victim = sleeper(&[])?;
+    let key = victim.sandbox_key()?.replace("/var/run/", "/run/");
+    let files = [key.as_str(), "/run/docker/netns/ingress_sbox", "/run/netns/blue"];
+    let script =
+        "for file; do mkdir -p ${file%/*}; : >$file; mount --bind /proc/self/ns/net $file; done; exec sleep 1001";
+    let inside = "unshare -n sh -ec \"$@\" & exec sleep 1000";
+    let program = [&["sh", "-c", inside, "sh", script, "sh"], &files[..]].concat();
+    let container = Container::run(image::busybox()?, &["--cap-add", "SYS_ADMIN"], &program)?;
+    let of_user = format!("mount -t tmpfs none /run; {script}");
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "unshare", "--user", "--map-root-user"]);
+    let user = pid::Process::spawn(command.args(["--mount", "--net", "sh", "-ec", &of_user, "sh"]).args(files))?;
+    let child = || stdout("pgrep", &["-P", &container.pid().ok()?.to_string(), "-x", "sleep"]).ok()?.parse().ok();
+    let child: u32 = wait::until(Duration::from_secs(10), "a network in a container", child)?;
+    wait::until(Duration::from_secs(10), "a user's network", || {
+        std::fs::read_to_string(format!("/proc/{}/comm", user.pid())).ok().filter(|name| name == "sleep\n")
+    })?;
+    let rows = all(&[])?;
+    for (pid, of) in [(child, format!(" in docker://{}", container.name())), (user.pid(), String::new())] {
+        let row = row_of(&rows, net(pid)?)?;
+        assert_eq!(row["files"].as_array().map(Vec::len), Some(files.len()), "{row}");
+        let owner = format!("process sleep ({pid}){of}");
+        assert_eq!((&row["kind"], &row["owner"]), (&json!("process"), &json!(owner)), "{row}");
+    }
+    assert_eq!(names(row_of(&rows, victim.netns()?)?), BTreeSet::from([victim.name()]));
+    Ok(())
+}
+
 #[test]
 fn what_a_descriptor_alone_holds_is_marked() -> Result<()> {
     let first = unshared()?;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use resolve::{Network, Reference, Settings};
+use resolve::{Network, Records, Reference, Settings};
 use survey::{Descriptor, Held, Kind, Namespaces, Process};
 
 use crate::exit;
@@ -132,13 +132,14 @@ fn reference(item: &Item) -> String {
 pub(super) struct Owners<'a> {
     inventory: &'a Inventory,
     settings: &'a Settings,
+    records: Records,
     /// ID and name of the engine's networks. Asked for where one of swarm's is met, and once.
     networks: OnceCell<Vec<(String, String)>>,
 }
 
 impl<'a> Owners<'a> {
     pub(super) fn new(inventory: &'a Inventory, settings: &'a Settings) -> Self {
-        Self { inventory, settings, networks: OnceCell::new() }
+        Self { inventory, settings, records: Records::of(settings), networks: OnceCell::new() }
     }
 
     pub(super) fn of(&self, held: &Held) -> Owner<'a> {
@@ -151,7 +152,7 @@ impl<'a> Owners<'a> {
         if !items.is_empty() {
             return Owner::Containers(items);
         }
-        let keepers: Vec<_> = held.files.iter().map(|file| (Keeper::of(file), file)).collect();
+        let keepers: Vec<_> = held.files.iter().map(|file| (self.keeper(file), file)).collect();
         if let Some(owner) = keepers.iter().find_map(|(keeper, _)| self.by_name(keeper)) {
             return owner;
         }
@@ -167,6 +168,22 @@ impl<'a> Owners<'a> {
             }
             _ => Owner::File,
         }
+    }
+
+    /// Who keeps it by a file. In mounts of their own, a container and an ordinary user call files as they like.
+    fn keeper(&self, file: &Path) -> Keeper {
+        match in_its_root(file) {
+            Some((pid, _)) if !self.is_of_host(pid) => Keeper::Other,
+            Some((_, below)) => Keeper::of(&below),
+            None => Keeper::of(file),
+        }
+    }
+
+    /// Whether a process is the host's though its mounts are its own, as an engine's may be.
+    fn is_of_host(&self, pid: i32) -> bool {
+        let own = Namespaces::of_process(pid).unwrap_or_default();
+        let is_shared = |kind| own.get(kind).is_some() && own.get(kind) == self.inventory.host.get(kind);
+        is_shared(Kind::User) && is_shared(Kind::Pid) && self.records.of_process(pid).is_empty()
     }
 
     /// By what a file's name says.
@@ -242,7 +259,6 @@ enum Keeper {
 
 impl Keeper {
     fn of(file: &Path) -> Self {
-        let file = in_its_root(file);
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return Self::Other };
         let name = name.to_string_lossy().into_owned();
         // What plugins of CNI's and podman keep there is called by a UUID.
@@ -279,14 +295,11 @@ fn is_uuid(text: &str) -> bool {
     text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
-/// The path of a file of another mount namespace there: without `/proc/PID/root`.
-fn in_its_root(file: &Path) -> PathBuf {
-    let below = file.strip_prefix("/proc").ok().and_then(|rest| {
-        let mut parts = rest.components();
-        parts.next()?;
-        (parts.next()?.as_os_str() == "root").then(|| Path::new("/").join(parts.as_path()))
-    });
-    below.unwrap_or_else(|| file.to_owned())
+/// Of a file of another mount namespace, as seen through `/proc/PID/root`: that process, and the path there.
+fn in_its_root(file: &Path) -> Option<(i32, PathBuf)> {
+    let mut parts = file.strip_prefix("/proc").ok()?.components();
+    let pid = parts.next()?.as_os_str().to_str()?.parse().ok()?;
+    (parts.next()?.as_os_str() == "root").then(|| (pid, Path::new("/").join(parts.as_path())))
 }
 
 #[cfg(test)]
@@ -299,7 +312,7 @@ mod tests {
         let uuid = "4f0e5a4c-0b0f-4a1e-9d44-0123456789ab";
         for (file, keeper) in [
             ("/run/docker/netns/a5e6c4190230", engine("a5e6c4190230")),
-            ("/proc/12/root/run/snap.docker/netns/a5e6c4190230", engine("a5e6c4190230")),
+            ("/run/snap.docker/netns/a5e6c4190230", engine("a5e6c4190230")),
             ("/run/docker/netns/ingress_sbox", Keeper::Ingress),
             ("/run/docker/netns/1-q7zk0abcde", Keeper::Overlay("q7zk0abcde".into())),
             ("/run/docker/netns/lb_q7zk0abcd", Keeper::Balancer("q7zk0abcd".into())),
@@ -313,6 +326,16 @@ mod tests {
             ("/", Keeper::Other),
         ] {
             assert_eq!(Keeper::of(Path::new(file)), keeper, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_others_mounts_is_told_by_whose_they_are() {
+        let of = |file: &str| in_its_root(Path::new(file));
+        assert_eq!(of("/proc/12/root/run/netns/blue"), Some((12, "/run/netns/blue".into())));
+        assert_eq!(of("/proc/12/root"), Some((12, "/".into())));
+        for file in ["/run/netns/12/root/blue", "/proc/self/root/x", "/proc/12/cwd/x", "/proc"] {
+            assert_eq!(of(file), None, "{file}");
         }
     }
 }
