@@ -44,7 +44,9 @@ pub(crate) fn read(root: BorrowedFd<'_>, path: &Path, largest: u64) -> io::Resul
     // Opening a device may do something: first a handle, which does not open it, then that very file.
     let handle = open(root, path, OFlags::PATH)?;
     let found = fstat(&handle)?;
-    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+    // Nor is a file of a procfs one of the container's: to read the kernel's log there takes it from whoever else does.
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    if !is_file || fstatfs(&handle)?.f_type == PROC_SUPER_MAGIC {
         return Err(Errno::INVAL.into());
     }
     let file = match reopen(&handle, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
@@ -211,7 +213,7 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(within("socket")).unwrap();
         let root = folder.root();
         let read = |path: &str, largest| {
-            read(root.as_fd(), Path::new(path), largest).map_err(|error| error.raw_os_error().unwrap_or(0))
+            super::read(root.as_fd(), Path::new(path), largest).map_err(|error| error.raw_os_error().unwrap_or(0))
         };
         assert_eq!(read("etc/file", 5).unwrap(), b"12345");
         assert_eq!(read("etc/file", 4), Err(Errno::FBIG.raw_os_error()));
@@ -219,5 +221,9 @@ mod tests {
             assert_eq!(read(path, 5), Err(Errno::INVAL.raw_os_error()), "{path}");
         }
         assert_eq!(read("etc/none", 5), Err(Errno::NOENT.raw_os_error()));
+        // A link to it leads there as well.
+        let root = open_path("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let uptime = super::read(root.as_fd(), Path::new("proc/uptime"), 1 << 20).unwrap_err();
+        assert_eq!(uptime.raw_os_error(), Some(Errno::INVAL.raw_os_error()));
     }
 }

@@ -24,6 +24,8 @@ fn a_resolv_conf_leads_nowhere() -> Result<()> {
         ("mkfifo /etc/resolv.conf", Some("is no file")),
         ("mknod /etc/resolv.conf c 1 5", Some("is no file")),
         ("mkdir /etc/resolv.conf", Some("is no file")),
+        // Whoever reads it takes the kernel's messages from those who collect them.
+        ("ln -s /proc/kmsg /etc/resolv.conf", Some("is no file")),
         ("truncate -s 1G /etc/resolv.conf", Some("is too large to be one")),
         ("rm -rf /etc", None),
     ] {
