@@ -18,6 +18,7 @@ mod limits;
 mod namespace;
 mod observed;
 mod opened;
+mod patience;
 mod plan;
 mod program;
 mod pty;

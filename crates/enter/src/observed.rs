@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::accounts::{Accounts, Ids};
 use crate::label::Label;
+use crate::patience::patiently;
 use crate::status::{self, Status};
 use crate::target::Process;
 use crate::{Error, Target, inside};
@@ -58,14 +59,17 @@ impl Observed {
     /// Reads a regular file of its own, beneath its root, of at most `largest` bytes: no link leads out, nothing hangs.
     ///
     /// # Errors
-    /// The system's own: EFBIG for a larger one, EINVAL for what is no file.
+    /// The system's own: EFBIG for a larger one, EINVAL for what is no file, and [`io::ErrorKind::TimedOut`].
     pub fn file(&self, path: &Path, largest: u64) -> io::Result<Vec<u8>> {
-        inside::read(self.root()?.as_fd(), path, largest)
+        let root = self.root()?;
+        patiently(|| inside::read(root.as_fd(), path, largest))
     }
 
     /// What its own passwd(5) calls a user.
     pub fn name_of(&self, uid: u32) -> Option<String> {
-        Accounts::read(self.root().ok()?.as_fd()).name_of(uid)
+        let root = self.root().ok()?;
+        let name = || Accounts::read(root.as_fd()).name_of(uid).unwrap_or_default();
+        String::from_utf8(patiently(|| Ok(name().into_bytes())).ok()?).ok().filter(|name| !name.is_empty())
     }
 
     fn root(&self) -> io::Result<OwnedFd> {

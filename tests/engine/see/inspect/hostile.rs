@@ -9,7 +9,7 @@ use serde_json::json;
 use testbed::{Container, engine, fake, image, output, pid, wait};
 
 use super::{inspect, sleeper};
-use crate::run::{quiet, run, stdout};
+use crate::run::{on_default_engine, quiet, run, stdout};
 
 #[test]
 fn a_resolv_conf_leads_nowhere() -> Result<()> {
@@ -40,6 +40,27 @@ fn a_resolv_conf_leads_nowhere() -> Result<()> {
         ensure!(output.success(), "{trap}: {output:?}");
         let text = format!("{shown:#}{output:?}");
         ensure!(!secret.lines().any(|line| text.contains(line)), "{trap}: {text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_system_that_never_answers_is_not_waited_for() -> Result<()> {
+    let web = sleeper(&[])?;
+    let pid = web.pid()?.to_string();
+    let script = "exec 3<>/dev/fuse; exec nsenter -t \"$1\" -m sh -euc \"$2\"";
+    let inside = "mount -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none /etc; exec sleep 1000";
+    let _server = pid::Process::spawn(Command::new("sh").args(["-euc", script, "sh", &pid, inside]))?;
+    let mounted = || std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?.contains(" - fuse ").then_some(());
+    wait::until(Duration::from_secs(15), "a mount", mounted)?;
+    let mut command = on_default_engine(Command::new("timeout"));
+    let program = crate::run::cnsenter([""]).get_program().to_owned();
+    let output = output::run(command.args(["--signal", "KILL", "10"]).arg(program).args(["inspect", web.name()]))?;
+    ensure!(output.success(), "{output:?}");
+    for said in
+        ["\ndns        its /etc/resolv.conf cannot be read: timed out\n", "\nuser       0, group 0\n", "\nroot "]
+    {
+        ensure!(output.stdout.contains(said), "{said}: {output:?}");
     }
     Ok(())
 }
