@@ -265,7 +265,8 @@ fn the_table_fits_its_terminal_and_obeys_nobody() -> Result<()> {
     assert!(line.contains(&format!("process a\\u{{1b}}[2J\\nb ({})", process.pid())), "{line}");
 
     let mut command = on_default_engine(Command::new("sh"));
-    command.args(["-c", "stty cols 80; exec \"$@\"", "sh"]).arg(cnsenter([""]).get_program()).arg("netns");
+    // What it has to say of others that end meanwhile is no part of the table.
+    command.args(["-c", "stty cols 80; exec \"$@\" 2>/dev/null", "sh"]).arg(cnsenter([""]).get_program()).arg("netns");
     let (status, text) = pty::Session::spawn(command.env("NO_COLOR", "1"))?.finish()?;
     assert_eq!(status, 0, "{text}");
     let longest = text.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or(0);
@@ -296,6 +297,13 @@ fn who_may_not_look_is_told_what_is_missing() -> Result<()> {
     ] {
         assert!(output.stderr.contains(said), "{said}: {output:?}");
     }
+    // Nobody that can be seen is not nobody.
+    let mut command = on_default_engine(Command::new("setpriv"));
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(copy).arg("netns");
+    let table = output::stdout(&mut command)?;
+    let inode = web.netns()?.to_string();
+    let row = table.lines().find(|line| line.starts_with(&inode)).context("no row")?;
+    assert!(row.contains(" kept by a file ") && row.contains("  0+ "), "{table}");
     Ok(())
 }
 

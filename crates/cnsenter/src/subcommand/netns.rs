@@ -51,11 +51,13 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         }
     }
     rows.sort_by_key(|row| row.owner.rank());
-    say(&rows, &unseen);
+    // Where process 1 may not be looked at, the host's network is that of this process, by definition.
+    let hidden = unseen.iter().filter(|pid| **pid != 1).count();
+    say(&rows, hidden);
     if matches.get_flag("json") {
         output::json(&rows.iter().map(|row| document(row, &inventory)).collect())?;
     } else {
-        table(&rows).show()?;
+        table(&rows, hidden > 0).show()?;
     }
     Ok(0)
 }
@@ -89,9 +91,7 @@ fn is_there(home: &Home) -> bool {
 }
 
 /// Says what could not be looked at.
-fn say(rows: &[Row<'_>], unseen: &[i32]) {
-    // Where process 1 may not be looked at, the host's network is that of this process, by definition.
-    let hidden = unseen.iter().filter(|pid| **pid != 1).count();
+fn say(rows: &[Row<'_>], hidden: usize) {
     if hidden > 0 {
         exit::notice(&format!(
             "{hidden} processes are not ours to look at: networks that they alone are in are not listed"
@@ -107,7 +107,8 @@ fn say(rows: &[Row<'_>], unseen: &[i32]) {
     }
 }
 
-fn table(rows: &[Row<'_>]) -> Table {
+/// Where some processes are hidden, the others are at least so many.
+fn table(rows: &[Row<'_>], hidden: bool) -> Table {
     const WHOLE: usize = usize::MAX;
     let column = |heading, least, rank| Column { heading, least, rank };
     let mut table = Table::of([
@@ -124,7 +125,7 @@ fn table(rows: &[Row<'_>]) -> Table {
         table.row([
             row.held.inode.0.to_string(),
             row.owner.text(),
-            row.held.processes.len().to_string(),
+            format!("{}{}", row.held.processes.len(), if hidden { "+" } else { "" }),
             addresses.collect::<Vec<_>>().join(","),
             files.collect::<Vec<_>>().join(","),
         ]);
