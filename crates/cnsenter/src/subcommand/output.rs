@@ -8,7 +8,19 @@ use crate::show;
 
 /// Writes a JSON value, indented, with a newline.
 pub(super) fn json(value: &Value) -> Result<(), Failure> {
-    show(&format!("{value:#}\n"))
+    show(&(harmless(&format!("{value:#}")) + "\n"))
+}
+
+/// JSON without the control characters that it may hold as they are, DEL and those above it, which terminals obey too.
+pub(super) fn harmless(json: &str) -> String {
+    let mut text = String::new();
+    for letter in json.chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}' => text.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ => text.push(letter),
+        }
+    }
+    text
 }
 
 /// Says on stderr who could not be asked, and what may not be looked at. Where nothing is known for that reason, it is a
@@ -37,4 +49,18 @@ pub(super) fn say(inventory: &Inventory) {
 /// An object of fields. One function for all of them: what `json!` writes out for each takes three times as much room.
 pub(super) fn object(fields: &mut [(&str, Value)]) -> Value {
     Value::Object(fields.iter_mut().map(|(name, value)| ((*name).to_owned(), value.take())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_to_programs_and_nothing_to_terminals() {
+        let value = Value::from("a\u{1b}[2J\u{9b}31m\u{7f}\u{80}\u{9f}\u{a0}\u{e9}\n");
+        let text = harmless(&value.to_string());
+        assert!(text.chars().all(|letter| !letter.is_control()), "{text:?}");
+        assert!(text.contains("\u{a0}\u{e9}"));
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 }

@@ -6,6 +6,7 @@ use crate::cli::UsageError;
 use crate::exit::{Failure, plain};
 use crate::show;
 use crate::subcommand::inventory::FIELDS;
+use crate::subcommand::output::harmless;
 use crate::subcommand::table::Table;
 
 /// A template: what is printed of each container.
@@ -97,7 +98,7 @@ fn unescaped(text: &str) -> String {
 fn text(value: &Value, path: &str, as_json: bool) -> String {
     let found = at(value, path);
     match found {
-        _ if as_json => found.to_string(),
+        _ if as_json => harmless(&found.to_string()),
         Value::String(text) => text,
         Value::Null => String::new(),
         Value::Array(parts) => {
@@ -132,7 +133,7 @@ mod tests {
 
     fn filled(template: &str) -> String {
         let value = json!({
-            "name": "web", "pid": 7, "image": null, "labels": {"a.b": "dotted", "plain": "x\u{1b}"},
+            "name": "web", "pid": 7, "image": null, "labels": {"a.b": "dotted", "plain": "x\u{1b}", "high": "\u{9b}"},
             "networks": [{"network": "n", "addresses": ["10.0.0.2", "10.0.0.3"]}, {"network": "m", "addresses": []}],
         });
         Template::parse(template).unwrap().filled(|path, as_json| text(&value, path, as_json))
@@ -145,6 +146,7 @@ mod tests {
         assert_eq!(filled("{{.networks.network}} {{.networks.addresses}}"), "n,m 10.0.0.2,10.0.0.3");
         assert_eq!(filled("{{json .networks.network}} {{json .name}} {{json .image}}"), r#"["n","m"] "web" null"#);
         assert!(filled("{{json .}}").starts_with('{'));
+        assert_eq!(filled("{{.labels.high}} {{json .labels.high}}"), "\\u{9b} \"\\u009b\"");
     }
 
     #[test]
