@@ -125,14 +125,6 @@ fn each_network_is_as_ip_lsns_and_docker_tell_it() -> Result<()> {
 }
 
 #[test]
-fn a_container_with_nobody_to_talk_to_is_told_from_one_whose_network_is_not_shown() -> Result<()> {
-    let web = sleeper(&["--network", "none"])?;
-    let text = quiet(["inspect", web.name()])?;
-    assert!(text.contains("\nnetwork    its loopback alone\n"), "{text}");
-    Ok(())
-}
-
-#[test]
 fn what_is_the_hosts_is_said_to_be() -> Result<()> {
     let web = sleeper(&["--network", "host", "--pid", "host", "--ipc", "host", "--uts", "host"])?;
     let shown = inspect(web.name())?;
