@@ -66,6 +66,19 @@ fn a_file_system_that_never_answers_is_not_waited_for() -> Result<()> {
 }
 
 #[test]
+fn what_a_container_says_at_length_is_cut_on_the_screen() -> Result<()> {
+    let web = sleeper(&["--cap-add", "NET_ADMIN"])?;
+    let script =
+        "ip addr add 10.98.7.6/32 dev lo; printf 'nameserver %0100000d\nsearch %0100000d\n' 1 2 >/etc/resolv.conf";
+    web.exec(&[], &["sh", "-c", script])?;
+    let text = quiet(["inspect", web.name()])?;
+    ensure!(text.len() < 10_000 && text.contains("000...; search 000"), "{text}");
+    // An address that somebody else may have as well.
+    ensure!(text.contains("\nnetwork    lo up 127.0.0.1/8 10.98.7.6/32 "), "{text}");
+    Ok(())
+}
+
+#[test]
 fn what_a_container_calls_itself_is_not_obeyed() -> Result<()> {
     const EVIL: &str = "\x1b[2J\x1b]0;evil\x07";
     let label = format!("evil={EVIL}");

@@ -32,7 +32,11 @@ pub(super) fn network(pid: i32, of_host: bool) -> Known<Network> {
     }
     let inside = survey::network(Some(&Home::Process(pid))).map_err(reason)?;
     let here = survey::network(None).unwrap_or_default();
-    let name = |index: u32| inside.links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+    // They are in the order of their numbers, and there may be very many of both.
+    let name = |index: u32| {
+        let at = inside.links.binary_search_by_key(&index, |link| link.index).ok()?;
+        Some(inside.links[at].name.clone())
+    };
     Ok(Network {
         interfaces: inventory::interfaces(&inside, &here),
         routes: inside.routes.iter().map(|route| (route.clone(), route.link.and_then(name))).collect(),

@@ -16,8 +16,9 @@ use crate::exit::state;
 
 /// How many words a list has at most.
 const WORDS: usize = 8;
-/// How much of a command line is shown, in characters.
+/// How much of a command line is shown, in characters, and of a word: no host's name is longer.
 const COMMAND: usize = 100;
+const WORD: usize = 253;
 
 /// As text, at most that wide where a width is given.
 pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String {
@@ -125,7 +126,7 @@ fn past(screen: &mut Screen, history: &History) {
 /// With what its next run begins.
 fn next(screen: &mut Screen, history: &History) {
     if !history.command.is_empty() {
-        screen.say("command", format_args!("{}", short(&history.command)));
+        screen.say("command", format_args!("{}", line(&history.command)));
     }
     if let Some(limit) = history.memory_limit {
         screen.say("memory", format_args!("limit {}", size(limit)));
@@ -139,19 +140,15 @@ fn next(screen: &mut Screen, history: &History) {
 }
 
 /// The beginning of a command line.
-fn short(command: &[String]) -> String {
-    let whole = command.join(" ");
-    match whole.char_indices().nth(COMMAND) {
-        Some((at, _)) => format!("{}...", &whole[..at]),
-        None => whole,
-    }
+fn line(command: &[String]) -> String {
+    short(&command.join(" "), COMMAND)
 }
 
 fn who(screen: &mut Screen, live: &Live) {
     if let Some(process) = screen.known("process", &live.process) {
         match process.command.is_empty() {
             true => screen.say("process", format_args!("{}  [{}]", process.pid, process.name)),
-            false => screen.say("process", format_args!("{}  {}", process.pid, short(&process.command))),
+            false => screen.say("process", format_args!("{}  {}", process.pid, line(&process.command))),
         }
     }
     if let Some((ids, name)) = screen.known("user", &live.ids) {
@@ -310,11 +307,19 @@ fn mounts(screen: &mut Screen, facts: &Facts, live: &Live) {
 
 /// Words in a line, as many as there is room for.
 fn list<T: AsRef<str>>(words: &[T]) -> String {
-    let mut text = words.iter().take(WORDS).map(AsRef::as_ref).collect::<Vec<_>>().join(" ");
+    let mut text = words.iter().take(WORDS).map(|word| short(word.as_ref(), WORD)).collect::<Vec<_>>().join(" ");
     if words.len() > WORDS {
         text.push_str(&format!(" and {} more", words.len() - WORDS));
     }
     text
+}
+
+/// The beginning of a text that is longer than that, in characters.
+fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// In the units of docker stats.

@@ -1,6 +1,6 @@
 //! What the screen shows of a container's network: interfaces, routes, DNS, ports.
 
-use survey::{Kind, Route};
+use survey::{Kind, Listener, Route};
 
 use super::super::super::inventory::{self, Interface};
 use super::super::facts::{Facts, Live};
@@ -15,8 +15,9 @@ pub(super) fn links(screen: &mut Screen, facts: &Facts, live: &Live) {
     }
     let mut rows = Vec::new();
     for it in &network.interfaces {
-        // Of a loopback that is up, nobody wants to know.
-        if !(inventory::is_loopback(&it.link) && it.link.up) {
+        // Of a loopback that is up, nobody wants to know, unless it has an address that somebody else may have as well.
+        let has_its_own = it.link.addresses.iter().all(|address| address.ip.is_loopback());
+        if !(inventory::is_loopback(&it.link) && it.link.up && has_its_own) {
             rows.push(interface(it, facts));
         }
     }
@@ -110,10 +111,36 @@ pub(super) fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
     screen.rows("published", rows);
     let Some(live) = live.filter(|_| !facts.is_of_host(Kind::Net)) else { return };
     let Some(listeners) = screen.known("listening", &live.listeners) else { return };
-    let mut all = Vec::new();
-    for listener in listeners.iter().filter(|listener| !network::is_of_engine(listener)) {
-        all.push(format!("{}/{}", listener.address, listener.protocol.name()));
-    }
+    let all = ends(listeners);
     let all = if all.is_empty() { "on nothing".to_owned() } else { list(&all) };
     screen.say("listening", format_args!("{all}"));
+}
+
+/// Where it listens, each once: several sockets may share an end, one for each process.
+fn ends(listeners: &[Listener]) -> Vec<String> {
+    let listeners = listeners.iter().filter(|listener| !network::is_of_engine(listener));
+    let mut all: Vec<_> = listeners.map(|listener| (listener.protocol, listener.address)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.iter().map(|(protocol, address)| format!("{address}/{}", protocol.name())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use survey::Protocol;
+
+    use super::*;
+
+    #[test]
+    fn ends_that_sockets_share_are_told_once() {
+        let listener = |protocol, address: &str, inode| Listener { protocol, address: address.parse().unwrap(), inode };
+        let all = [
+            listener(Protocol::Udp, "0.0.0.0:53", 1),
+            listener(Protocol::Tcp, "[::]:80", 2),
+            listener(Protocol::Tcp, "127.0.0.1:80", 3),
+            listener(Protocol::Tcp, "127.0.0.11:4711", 4),
+            listener(Protocol::Tcp, "[::]:80", 5),
+        ];
+        assert_eq!(ends(&all), ["127.0.0.1:80/tcp", "[::]:80/tcp", "0.0.0.0:53/udp"]);
+    }
 }
