@@ -9,6 +9,9 @@ use crate::show;
 
 /// What stands between two columns.
 const GAP: usize = 2;
+/// A cell that is wider than this pushes nothing aside where nothing is cut: one container's ten thousand addresses would
+/// otherwise be as many blanks in every other row.
+const WIDEST: usize = 200;
 
 /// A column: how far it gives way to a narrow terminal.
 #[derive(Clone, Copy, Debug)]
@@ -71,13 +74,15 @@ impl Table {
     /// As text, no line wider than that, where a width is given.
     pub(super) fn text(&self, width: Option<usize>) -> String {
         let lines: Vec<_> = std::iter::once(&self.headings).chain(&self.rows).collect();
-        let natural = (0..self.limits.len()).map(|at| lines.iter().map(|line| line[at].width()).max().unwrap_or(0));
-        let widths = self.fit(natural.collect(), width.unwrap_or(usize::MAX));
+        let most = width.unwrap_or(WIDEST);
+        let widest = |at: usize| lines.iter().map(|line| line[at].width()).max().unwrap_or(0).min(most);
+        let widths = self.fit((0..self.limits.len()).map(widest).collect(), width.unwrap_or(usize::MAX));
+        let is_cut = width.is_some();
         let mut text = String::new();
         for line in lines {
             let mut row = String::new();
             for (cell, width) in line.iter().zip(&widths).filter(|(_, width)| **width > 0) {
-                let cell = cut(cell, *width);
+                let cell = if is_cut { cut(cell, *width) } else { cell.clone() };
                 let padding = width.saturating_sub(cell.width()) + GAP;
                 row.push_str(&cell);
                 row.extend(std::iter::repeat_n(' ', padding));
@@ -159,6 +164,18 @@ mod tests {
         assert_eq!(table().text(Some(16)), "NAME     IMAGE\na-long…  image:…\nb        -\n");
         assert_eq!(table().text(Some(8)), "NAME\na-long-…\nb\n");
         assert_eq!(table().text(Some(3)), "NA…\na-…\nb\n");
+    }
+
+    #[test]
+    fn what_is_far_too_wide_pushes_nobody_aside() {
+        let long = "x".repeat(100_000);
+        let mut table = Table::new(&["A", "B"]);
+        table.row([long.clone(), "c".to_owned()]);
+        (0..100).for_each(|_| table.row(["b", "c"].map(String::from)));
+        let text = table.text(None);
+        assert!(text.len() < 2 * long.len() && text.lines().nth(1) == Some(&format!("{long}  c")), "{}", text.len());
+        assert_eq!(text.lines().nth(2), Some(&*format!("b{}c", " ".repeat(WIDEST + GAP - 1))));
+        assert_eq!(table.text(Some(20)).lines().nth(1), Some("xxxxxxxxxxxxxxxx…  c"));
     }
 
     #[test]
