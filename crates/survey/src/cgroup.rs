@@ -65,7 +65,16 @@ impl Cgroup {
     /// # Errors
     /// [`Error::Read`] where there is no such process.
     pub fn of_process(pid: i32) -> Result<Self, Error> {
-        let list = list(pid)?;
+        Self::of_container(pid, "")
+    }
+
+    /// Where the container of this ID is that a process is in: the process itself may be further down, as systemd is, and
+    /// whoever rules there.
+    ///
+    /// # Errors
+    /// As of [`Cgroup::of_process`].
+    pub fn of_container(pid: i32, id: &str) -> Result<Self, Error> {
+        let list = down_to(&list(pid)?, id);
         let mounts: Vec<_> =
             mount::mounts(Path::new("/proc/thread-self"), &["cgroup", "cgroup2"]).into_iter().flatten().collect();
         Ok(Self::of_list(&list, &mounts))
@@ -128,6 +137,21 @@ impl Cgroup {
 fn list(pid: i32) -> Result<Vec<u8>, Error> {
     let file = Path::new("/proc").join(pid.to_string()).join("cgroup");
     files::read(&file, LARGEST_LIST).map_err(|cause| Error::read(&file, cause))
+}
+
+/// The same lines, each path no further down than the first cgroup that is called by an ID.
+fn down_to(list: &[u8], id: &str) -> Vec<u8> {
+    // `ID`, `docker-ID.scope`, `:youki:ID`, `lxc.payload.ID`.
+    let is_its = |unit: &[u8]| {
+        let before = unit.strip_suffix(b".scope").unwrap_or(unit).strip_suffix(id.as_bytes());
+        !id.is_empty() && before.is_some_and(|before| matches!(before.last(), None | Some(b'-' | b':' | b'.')))
+    };
+    let cut = |line: &'_ [u8]| {
+        let units: Vec<_> = line.split(|byte| *byte == b'/').collect();
+        let last = units.iter().position(|unit| is_its(unit)).unwrap_or(units.len());
+        units[..units.len().min(last + 1)].join(&b'/')
+    };
+    list.split(|byte| *byte == b'\n').map(cut).collect::<Vec<_>>().join(&b'\n')
 }
 
 fn main_path(list: &[u8]) -> PathBuf {
@@ -259,6 +283,20 @@ mod tests {
         let pure = Cgroup::of_list(b"0::/a\xff b\n", &[mount("cgroup2", "/", "/sys/fs/cgroup", "rw")]);
         let path = PathBuf::from(OsStr::from_bytes(b"/sys/fs/cgroup/a\xff b"));
         assert_eq!(at(&pure.memory), Some(path.as_path()));
+    }
+
+    #[test]
+    fn a_containers_is_the_first_that_is_called_so() {
+        let of = |id: &str, path: &str| {
+            let list = down_to(format!("4:memory:{path}\n0::/x\n").as_bytes(), id);
+            String::from_utf8(list).unwrap().strip_suffix("\n0::/x\n").unwrap().replace("4:memory:", "")
+        };
+        assert_eq!(of("abc", "/docker/abc/init.scope"), "/docker/abc");
+        assert_eq!(of("abc", "/system.slice/docker-abc.scope/a/abc"), "/system.slice/docker-abc.scope");
+        assert_eq!(of("c1", "/lxc.payload.c1/init.scope"), "/lxc.payload.c1");
+        for path in ["/", "/docker/xabc/d", "/a/ab/c"] {
+            assert_eq!([of("abc", path), of("", path)], [path, path]);
+        }
     }
 
     #[test]

@@ -110,6 +110,23 @@ fn what_a_container_calls_itself_is_not_obeyed() -> Result<()> {
     Ok(())
 }
 
+/// Further down than its container's, as systemd is as well.
+#[test]
+fn what_a_container_uses_is_all_that_is_in_its_cgroup() -> Result<()> {
+    let web = sleeper(&["--memory", "256m"])?;
+    let pid = web.pid()?.to_string();
+    // The whole of the container's, where the process was.
+    let script = "line=$(grep -m 1 -E ':memory:|^0::' /proc/$1/cgroup); below=${line#*:*:}
+        for top in /sys/fs/cgroup/memory /sys/fs/cgroup; do test ! -d $top$below || break; done
+        mkdir $top$below/empty; echo $1 >$top$below/empty/cgroup.procs; echo $below";
+    let below = stdout("sh", &["-euc", script, "sh", &pid])?;
+    web.exec(&[], &["sh", "-c", "head -c 50000000 /dev/zero >/dev/shm/x"])?;
+    let cgroup = &inspect(web.name())?["cgroup"];
+    assert_eq!((&cgroup["path"], &cgroup["memory_limit"]), (&json!(below.trim_end()), &json!(256 << 20)));
+    ensure!(cgroup["memory"].as_u64().is_some_and(|used| used > 50_000_000), "{cgroup}");
+    Ok(())
+}
+
 #[test]
 fn a_table_of_mounts_without_end_is_cut_on_the_screen() -> Result<()> {
     let free =

@@ -128,7 +128,7 @@ fn observe(container: &Container, of_host: bool, settings: &Settings) -> Known<(
         network: network::network(pid, of_host),
         dns: network::dns(&observed),
         listeners: Listener::of_process(pid).map_err(reason),
-        cgroup: Cgroup::of_process(pid).map_err(reason).map(|cgroup| {
+        cgroup: Cgroup::of_container(pid, &container.id).map_err(reason).map(|cgroup| {
             let usage = cgroup.usage();
             (cgroup, usage)
         }),
