@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Inode, Kind, Namespaces, files, mount};
 
+/// So many files of one network are told: an ordinary user may mount it ten thousand times.
+const MOST_FILES: usize = 64;
+
 /// How far to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
@@ -135,17 +138,20 @@ impl Found {
 
     /// Files in the mount namespace of a process, whose root folder is `root` here.
     fn add_mounts(&mut self, process: &Path, root: &Path) {
+        // Ours are the administrator's.
+        let served = if root == Path::new("/") { Vec::new() } else { mount::served(process) };
         for mount in mount::mounts(process, &["nsfs"]).into_iter().flatten() {
             let Some(inode) = Inode::of_link(mount.root.as_os_str().as_encoded_bytes(), Kind::Net) else { continue };
             let Ok(below) = mount.point.strip_prefix("/") else { continue };
             let path = root.join(below);
-            // Something else may be mounted over it.
-            if std::fs::metadata(&path).is_ok_and(|file| file.ino() != inode.0) {
-                continue;
-            }
             let files = &mut self.held(inode).files;
             // Most other mount namespaces are copies of ours.
-            if !files.contains(&mount.point) && !files.contains(&path) {
+            if files.len() == MOST_FILES || files.contains(&mount.point) || files.contains(&path) {
+                continue;
+            }
+            let is_out_of_reach = served.iter().any(|point| mount.point.starts_with(point));
+            // Something else may be mounted over it.
+            if is_out_of_reach || !std::fs::metadata(&path).is_ok_and(|file| file.ino() != inode.0) {
                 files.push(path);
             }
         }

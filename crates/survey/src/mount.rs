@@ -14,6 +14,9 @@ use crate::{Error, files};
 /// A longer list, in bytes, is not read to its end: a container may mount what it likes.
 const LARGEST: u64 = 64 << 20;
 
+/// File systems that a process serves, here or elsewhere: one with nobody behind it keeps whoever goes there for good.
+const SERVED: [&str; 9] = ["fuse", "fuseblk", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "autofs"];
+
 /// A line of the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mount {
@@ -55,7 +58,8 @@ impl Mount {
         let (device, root, point, own_options) = (fields.nth(2)?, fields.next()?, fields.next()?, fields.next()?);
         // Optional fields end with a dash.
         fields.find(|field| *field == b"-")?;
-        let wanted = |kind: &&str| kinds.is_empty() || kinds.contains(kind);
+        // What follows the dot says who serves it: `fuse.sshfs`.
+        let wanted = |kind: &&str| kinds.is_empty() || kinds.contains(&kind.split('.').next().unwrap_or_default());
         let kind = std::str::from_utf8(fields.next()?).ok().filter(wanted)?.to_owned();
         let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
         let options = text(fields.nth(1)?);
@@ -69,6 +73,21 @@ impl Mount {
             options,
         })
     }
+}
+
+/// Where in another mount namespace nobody may go who has something else to do. `process` is one that is in it.
+pub(crate) fn served(process: &Path) -> Vec<PathBuf> {
+    mounts(process, &SERVED).into_iter().flatten().map(|mount| mount.point).collect()
+}
+
+/// Whether a path leads there, through the root folder of another process, `/proc/PID/root`.
+pub(crate) fn leads_to_served(path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix("/proc") else { return false };
+    let mut parts = below.components();
+    let (Some(pid), Some(root)) = (parts.next(), parts.next()) else { return false };
+    let below = Path::new("/").join(parts.as_path());
+    let is_below = |point: &PathBuf| below.starts_with(point);
+    root.as_os_str() == "root" && served(&Path::new("/proc").join(pid)).iter().any(is_below)
 }
 
 /// When the file was written on which something is mounted: of a namespace, when somebody began to keep it. `None` where
@@ -106,6 +125,8 @@ mod tests {
         assert_eq!(parsed.point, Path::new("/run/a b"));
         assert_eq!((parsed.kind.as_str(), parsed.options.as_str()), ("nsfs", "rw"));
         assert_eq!(Mount::parse(line, &["cgroup"]), None);
+        let line = b"64 25 0:4 / /a rw - fuse.sshfs x rw";
+        assert!(Mount::parse(line, &SERVED).is_some() && Mount::parse(line, &["nsfs"]).is_none());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::netlink::{Protocol, Socket};
-use crate::{Home, Inode, network};
+use crate::{Home, Inode, mount, network};
 
 /// The file system of namespaces, statfs(2).
 const NSFS_MAGIC: i64 = 0x6e73_6673;
@@ -108,6 +108,9 @@ pub(crate) fn open_home(home: &Home) -> io::Result<OwnedFd> {
     match home {
         Home::Process(pid) => open(&process(*pid).join("ns/net")),
         Home::Descriptor(held) => open_file(&process(held.pid).join("fd").join(held.fd.to_string())),
+        Home::File(path) if mount::leads_to_served(path) => {
+            Err(io::Error::other("it lies below what a process serves, which may never answer"))
+        }
         Home::File(path) => open_file(path),
     }
 }

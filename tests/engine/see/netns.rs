@@ -153,6 +153,31 @@ fn a_name_that_somebody_else_gave_makes_no_owner() -> Result<()> {
     Ok(())
 }
 
+/// Somebody else's mounts: below one that its server does not answer for, and without end.
+#[test]
+fn mounts_of_others_keep_nobody_waiting() -> Result<()> {
+    let folder = testbed::Scratch::new()?;
+    let script = "cd $1; for i in $(seq 100); do : >$i; mount --bind /proc/self/ns/net $i; done; mkdir d; : >d/own; : >d/kept
+        mount --bind /proc/self/ns/net d/own; unshare --net=d/kept true; stat -c %i d/kept >made
+        exec 3<>/dev/fuse; mount -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none d; mv made done; exec sleep 1000";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "--propagation", "private", "sh", "-euc", script, "sh"]).arg(folder.path());
+    let server = pid::Process::spawn(&mut command)?;
+    let done = || std::fs::read_to_string(folder.path().join("done")).ok()?.trim().parse().ok();
+    let kept: u64 = wait::until(Duration::from_secs(20), "mounts", done)?;
+    let mut command = on_default_engine(Command::new("timeout"));
+    command.args(["--signal", "KILL", "10"]).arg(cnsenter([""]).get_program()).args(["netns", "--json"]);
+    let output = output::run(&mut command)?;
+    let rows = rows(&output)?;
+    let row = row_of(&rows, net(server.pid())?)?;
+    assert_eq!(row["files"].as_array().map(Vec::len), Some(64), "{row}");
+    let row = row_of(&rows, kept)?;
+    let path = format!("/proc/{}/root{}/d/kept", server.pid(), folder.path().display());
+    assert_eq!((&row["kind"], &row["files"]), (&json!("file"), &json!([path])), "{row}");
+    assert!(row["unseen"].as_str().is_some_and(|why| why.ends_with("which may never answer")), "{row}");
+    Ok(())
+}
+
 #[test]
 fn what_a_descriptor_alone_holds_is_marked() -> Result<()> {
     let first = unshared()?;

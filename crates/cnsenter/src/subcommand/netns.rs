@@ -72,7 +72,7 @@ fn interfaces(held: &Held, own: Option<Inode>, here: &Network) -> Option<Result<
             // A pid or a path that changed hands: engines unmount a file before they remove it.
             Ok(_) => {}
             Err(error) if error.cause().kind() == ErrorKind::InvalidInput => {}
-            Err(error) if home.as_ref().is_none_or(is_there) => {
+            Err(error) if home.as_ref().is_none_or(|home| is_there(home, error.cause().kind())) => {
                 failed.get_or_insert_with(|| Err(error.to_string()));
             }
             Err(_) => {}
@@ -81,12 +81,11 @@ fn interfaces(held: &Held, own: Option<Inode>, here: &Network) -> Option<Result<
     failed
 }
 
-/// Whether what kept a network is still there.
-fn is_there(home: &Home) -> bool {
+/// Whether what kept a network is still there, where that is why it could not be looked into.
+fn is_there(home: &Home, why: ErrorKind) -> bool {
     match home {
         Home::Process(pid) | Home::Descriptor(Descriptor { pid, .. }) => Path::new(&format!("/proc/{pid}")).exists(),
-        // One that we may not see is.
-        Home::File(file) => file.try_exists().unwrap_or(true),
+        Home::File(_) => why != ErrorKind::NotFound,
     }
 }
 
