@@ -19,6 +19,10 @@ use clap::{ArgMatches, Command};
 use crate::cli::help;
 use crate::exit::{self, Failure, Line};
 
+/// Docker's sandboxes, among the folders where engines and ip-netns(8) keep network namespaces.
+const SANDBOXES: &str = "/run/docker/netns";
+const NETNS_FOLDERS: [&str; 2] = [SANDBOXES, "/run/netns"];
+
 /// A subcommand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subcommand {

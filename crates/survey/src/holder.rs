@@ -56,9 +56,18 @@ pub enum Home {
 }
 
 impl Held {
-    /// A network of which some processes are known, and nothing else.
-    pub fn by_processes(inode: Inode, processes: Vec<i32>) -> Self {
-        Self { inode, processes, threads: Vec::new(), files: Vec::new(), descriptors: Vec::new() }
+    /// A network of which nothing else is known.
+    pub fn new(inode: Inode) -> Self {
+        Self { inode, processes: Vec::new(), threads: Vec::new(), files: Vec::new(), descriptors: Vec::new() }
+    }
+
+    /// Adds a way to it.
+    pub fn add(&mut self, home: Home) {
+        match home {
+            Home::Process(pid) => self.processes.push(pid),
+            Home::File(path) => self.files.push(path),
+            Home::Descriptor(descriptor) => self.descriptors.push(descriptor),
+        }
     }
 
     /// The best way to it.
@@ -133,7 +142,7 @@ struct Found {
 
 impl Found {
     fn held(&mut self, inode: Inode) -> &mut Held {
-        self.networks.entry(inode).or_insert_with(|| Held::by_processes(inode, Vec::new()))
+        self.networks.entry(inode).or_insert_with(|| Held::new(inode))
     }
 
     /// Files in the mount namespace of a process, whose root folder is `root` here.

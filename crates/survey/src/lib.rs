@@ -33,5 +33,5 @@ pub use network::{Network, addresses, link_named, links, network};
 pub use outside::{Outside, numbers};
 pub use process::{Process, moment};
 pub use route::Route;
-pub use socket::holder;
+pub use socket::holders;
 pub use visit::{Visit, visit_each};

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
+    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
 };
 use netlink_sys::SocketAddr;
 use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_SOCK_DIAG};
@@ -161,6 +161,7 @@ impl Socket {
     /// Whether the list changed while it was told.
     fn answers(&mut self, answer: u16, each: &mut dyn FnMut(&[u8]) -> Next) -> io::Result<bool> {
         let mut changed = false;
+        let mut enough = false;
         loop {
             self.piece.clear();
             let (socket, piece) = (&self.socket, &mut self.piece);
@@ -178,7 +179,13 @@ impl Socket {
                 match message.message_type() {
                     NLMSG_DONE => return ended(message.payload()).map(|()| changed),
                     NLMSG_ERROR => return ended(message.payload()).map(|()| changed),
-                    kind if kind == answer && each(message.payload()) == Next::Enough => return Ok(false),
+                    kind if kind == answer && !enough => {
+                        enough = each(message.payload()) == Next::Enough;
+                        if message.flags() & NLM_F_MULTIPART == 0 {
+                            return Ok(false);
+                        }
+                    }
+                    // The rest of a list is heard to its end: before that, the kernel takes no other question.
                     _ => {}
                 }
             }

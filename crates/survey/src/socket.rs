@@ -1,5 +1,6 @@
 //! Sockets that wait, by sock_diag(7), and who has them open. The same by the lists of all sockets is in `listener.rs`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -126,15 +127,30 @@ fn listener(answer: &[u8], protocol: Protocol) -> Option<Listener> {
     Some(Listener { protocol, address: SocketAddr::new(address, port), inode })
 }
 
-/// The first of these processes that has a socket open, by the socket's number.
-pub fn holder(socket: u64, pids: &[i32]) -> Option<i32> {
-    let name = format!("socket:[{socket}]");
-    let is_it = |link: &Path| std::fs::read_link(link).is_ok_and(|target| target.as_os_str() == name.as_str());
-    let has = |pid: &i32| {
+/// Of each of these sockets, by its number, the first of these processes that has it open; nothing of those that none of
+/// them has. Each descriptor is looked at once, and none once all are found.
+pub fn holders(sockets: &[u64], pids: &[i32]) -> BTreeMap<u64, i32> {
+    let mut missing: BTreeSet<_> = sockets.iter().copied().collect();
+    let mut found = BTreeMap::new();
+    for pid in pids {
         let folder = Path::new("/proc").join(pid.to_string()).join("fd");
-        files::numbers(&folder).into_iter().any(|fd| is_it(&folder.join(fd.to_string())))
-    };
-    pids.iter().copied().find(has)
+        for fd in files::numbers(&folder) {
+            if missing.is_empty() {
+                return found;
+            }
+            let Some(socket) = socket_of(&folder.join(fd.to_string())) else { continue };
+            if missing.remove(&socket) {
+                found.insert(socket, *pid);
+            }
+        }
+    }
+    found
+}
+
+/// The number in `socket:[NUMBER]`, where a descriptor is of one.
+fn socket_of(descriptor: &Path) -> Option<u64> {
+    let target = std::fs::read_link(descriptor).ok()?;
+    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -159,8 +175,8 @@ mod tests {
         let port = ours.local_addr().unwrap().port();
         let found = listening(None, Some(port)).unwrap();
         let us = std::process::id().cast_signed();
-        assert_eq!(holder(found[0].inode, &[1, us]), Some(us), "{found:?}");
-        assert_eq!(holder(0, &[us]), None);
+        let inode = found[0].inode;
+        assert_eq!(holders(&[0, inode], &[1, us, us]), BTreeMap::from([(inode, us)]), "{found:?}");
     }
 
     #[test]

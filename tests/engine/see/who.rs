@@ -4,6 +4,7 @@
 mod mixed;
 mod network;
 mod odd;
+mod rivals;
 mod set;
 mod silent;
 mod swarm;

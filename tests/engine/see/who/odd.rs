@@ -1,7 +1,6 @@
 //! What is no container's first process: the host's own processes, threads, the dead, liars; and words that fit several
 //! things, or none.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -187,49 +186,6 @@ fn a_container_within_a_container_is_the_outer_ones() -> Result<()> {
     let inside = text.lines().filter(|line| line.contains(web.id()));
     assert!(inside.clone().count() > 0 && inside.clone().all(|line| line.contains(other.id())), "{text}");
     assert_eq!(owner(pid)?, format!("docker://{}", web.name()));
-    Ok(())
-}
-
-#[test]
-fn an_address_that_two_have_is_of_both() -> Result<()> {
-    let on_bridge = || Container::run(image::busybox()?, &[], &["sleep", "100000"]);
-    let (web, thief) = (on_bridge()?, on_bridge()?);
-    let (ip, mac) = (web.ip()?, web.inspect("{{.NetworkSettings.MacAddress}}")?);
-    let both = BTreeSet::from([&web, &thief].map(|one| format!("docker://{}", one.name())));
-    // What is on record says nothing of it.
-    let pid = thief.pid()?.to_string();
-    let inside = |words: &[&str]| output::stdout(Command::new("nsenter").args(["-n", "-t", &pid, "ip"]).args(words));
-    inside(&["address", "add", &format!("{ip}/32"), "dev", "eth0"])?;
-    inside(&["link", "set", "eth0", "address", &mac])?;
-    for word in [&ip, &mac] {
-        let found: BTreeSet<_> = owners(word)?.intersection(&both).cloned().collect();
-        assert_eq!(found, both, "{word}");
-    }
-    // Nor of one that nobody gave it, on an interface that leads nowhere.
-    inside(&["link", "add", "odd", "type", "bridge"])?;
-    inside(&["link", "set", "odd", "address", "02:00:5e:10:00:07"])?;
-    inside(&["address", "add", "198.51.100.7/32", "dev", "odd"])?;
-    for word in ["198.51.100.7", "02:00:5e:10:00:07"] {
-        assert_eq!(owner(word)?, format!("docker://{}", thief.name()));
-    }
-    Ok(())
-}
-
-#[test]
-fn a_port_is_found_whichever_address_it_is_on() -> Result<()> {
-    let port = super::set::port() + 2;
-    let at_own = format!("exec httpd -f -p $(hostname -i):{port}");
-    let web = Container::run(image::busybox()?, &[], &["sh", "-c", &at_own])?;
-    let name = format!("docker://{}", web.name());
-    let (pid, at) = (web.pid()?.to_string(), format!("{}:{port}", web.ip()?));
-    wait::until(std::time::Duration::from_secs(10), "httpd", || {
-        let waiting = output::stdout(Command::new("nsenter").args(["-n", "-t", &pid, "ss", "-Hltn"])).ok()?;
-        waiting.contains(&at).then_some(())
-    })?;
-    for word in [format!(":{port}"), format!("{port}/tcp"), at] {
-        assert_eq!(owner(&word)?, name);
-    }
-    assert_eq!(who(&[format!("127.0.0.1:{port}")])?.code, NOT_FOUND);
     Ok(())
 }
 

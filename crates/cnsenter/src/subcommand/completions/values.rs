@@ -8,14 +8,11 @@ use resolve::{Asking, Container, Listed, Reference, Runtime, Settings, State};
 use super::{Candidate, What};
 use crate::cli::options::Id;
 use crate::subcommand::ls::filter;
+use crate::subcommand::{NETNS_FOLDERS, SANDBOXES};
 use crate::without_sigpipe;
 
 /// How long engines are waited for, where they must be asked at all.
 const PATIENCE: Duration = Duration::from_millis(30);
-
-/// Where engines and ip-netns(8) keep network namespaces.
-const SANDBOXES: &str = "/run/docker/netns";
-const NETNS_FOLDERS: [&str; 2] = [SANDBOXES, "/run/netns"];
 
 /// Which containers.
 #[derive(Clone, Copy, PartialEq, Eq)]

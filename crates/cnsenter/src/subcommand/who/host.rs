@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 
 use resolve::{Evidence, Listed, Owner as Recorded, Records, Reference, Settings};
 use serde_json::Value;
-use survey::{Held, Inode, Kind, Link, Namespaces};
+use survey::{Home, Inode, Kind, Link, Namespaces};
 
 use super::super::inventory::{self, Inventory};
 use super::found::Owner;
@@ -16,8 +16,8 @@ pub(super) struct Host<'a> {
     namespaces: OnceCell<Namespaces>,
     links: OnceCell<Vec<Link>>,
     init_processes: OnceCell<Vec<i32>>,
-    pub(super) held: OnceCell<Vec<Held>>,
-    pub(super) numbers: OnceCell<Vec<(Option<i32>, i32)>>,
+    pub(super) near: OnceCell<Vec<Home>>,
+    pub(super) numbers: OnceCell<Vec<Option<i32>>>,
     /// An engine did not answer: it is not waited for again.
     is_silent: Cell<bool>,
 }
@@ -30,7 +30,7 @@ impl<'a> Host<'a> {
             namespaces: OnceCell::new(),
             links: OnceCell::new(),
             init_processes: OnceCell::new(),
-            held: OnceCell::new(),
+            near: OnceCell::new(),
             numbers: OnceCell::new(),
             is_silent: Cell::new(false),
         }

@@ -1,22 +1,24 @@
 //! The networks of this host, and whose each is. What is in one is asked by whoever looks for it.
 //!
-//! A host with hundreds of containers has thousands of processes. So the networks of the containers' init processes are
-//! asked before all others, and these only if none of those is what is looked for.
+//! A host with hundreds of containers has thousands of processes. So the networks of the containers' init processes and
+//! those that have a file are asked before all others, and these only if none of those is what is looked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use resolve::Evidence;
 use survey::{Depth, Held, Home, Inode, Kind, Outside, Process, Visit};
 
+use super::super::{NETNS_FOLDERS, SANDBOXES};
 use super::found::{Found, Owner};
 use super::host::Host;
 
 /// How far to look.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Into the networks of containers' init processes.
-    Containers,
+    /// Into the networks of containers' init processes, and those that have a file where files of networks are.
+    Near,
     /// Into all others as well, if it is in none of those.
     Everywhere,
 }
@@ -24,7 +26,7 @@ pub(super) enum Reach {
 impl Reach {
     /// What is on the host needs no owner elsewhere, though a container may have the same.
     pub(super) fn beyond(found: &[Found]) -> Self {
-        if found.is_empty() { Self::Everywhere } else { Self::Containers }
+        if found.is_empty() { Self::Everywhere } else { Self::Near }
     }
 }
 
@@ -39,9 +41,10 @@ impl Host<'_> {
         let mut outside = Outside::here();
         let mut told = BTreeMap::new();
         let mut has = |number| *told.entry(number).or_insert_with(|| outside.as_mut()?.has(number, ip));
-        let mut may_have = |number: Option<i32>| number.and_then(&mut has) != Some(false);
-        let pids: Vec<_> = self.numbers().iter().filter(|(number, _)| may_have(*number)).map(|(_, pid)| *pid).collect();
-        self.networks_of(&pids, reach, |visit| visit.has(ip))
+        let near =
+            self.numbers().iter().zip(self.near()).filter(|(number, _)| number.and_then(&mut has) != Some(false));
+        let near: Vec<_> = near.map(|(_, home)| home.clone()).collect();
+        self.networks_of(&near, reach, |visit| visit.has(ip))
     }
 
     /// The networks, but for the host's own, in which an interface has this hardware address.
@@ -50,74 +53,85 @@ impl Host<'_> {
         let ends = self.links().iter().filter_map(|link| Some((link.peer_network?, link.peer?)));
         let mut is_it =
             |(number, index): &(i32, u32)| outside.as_mut().and_then(|it| it.mac(*number, *index)) == Some(mac);
-        let numbers: Vec<_> = ends.filter(&mut is_it).map(|(number, _)| number).collect();
-        let has = |(number, _): &&(Option<i32>, i32)| number.is_some_and(|number| numbers.contains(&number));
-        let mut pids: Vec<_> = self.numbers().iter().filter(has).map(|(_, pid)| *pid).collect();
-        if pids.is_empty() {
-            pids = self.init_processes().to_vec();
-        }
-        self.networks_of(&pids, reach, |visit| visit.has_mac(mac))
+        let known: Vec<_> = ends.filter(&mut is_it).map(|(number, _)| number).collect();
+        let may_have = |number: Option<i32>| known.is_empty() || number.is_none_or(|number| known.contains(&number));
+        let near = self.numbers().iter().zip(self.near()).filter(|(number, _)| may_have(**number));
+        let near: Vec<_> = near.map(|(_, home)| home.clone()).collect();
+        self.networks_of(&near, reach, |visit| visit.has_mac(mac))
     }
 
     /// The networks, but for the host's own, of which `fits` is true.
     pub(super) fn networks(&self, reach: Reach, fits: impl Fn(&Visit<'_>) -> bool) -> Vec<Held> {
-        self.networks_of(self.init_processes(), reach, fits)
+        self.networks_of(self.near(), reach, fits)
     }
 
-    /// The same; of the containers, only those are looked into whose init processes these are.
-    fn networks_of(&self, pids: &[i32], reach: Reach, fits: impl Fn(&Visit<'_>) -> bool) -> Vec<Held> {
+    /// The same; of those that are near, these alone are looked into.
+    fn networks_of(&self, near: &[Home], reach: Reach, fits: impl Fn(&Visit<'_>) -> bool) -> Vec<Held> {
         let own = self.inode(Kind::Net);
-        let homes: Vec<_> = pids.iter().map(|pid| Home::Process(*pid)).collect();
         let ask = |visit: &Visit<'_>| (visit.inode(), Some(visit.inode()) != own && fits(visit));
-        let answers = survey::visit_each(&homes, ask);
-        let mut near: BTreeMap<Inode, (bool, Vec<i32>)> = BTreeMap::new();
-        for (pid, (inode, does_fit)) in pids.iter().zip(answers).filter_map(|(pid, it)| Some((pid, it?))) {
-            let (fits, pids) = near.entry(inode).or_default();
+        let answers = survey::visit_each(near, ask);
+        let mut seen: BTreeMap<Inode, (bool, Held)> = BTreeMap::new();
+        for (home, (inode, does_fit)) in near.iter().zip(answers).filter_map(|(home, it)| Some((home, it?))) {
+            let (fits, held) = seen.entry(inode).or_insert_with(|| (false, Held::new(inode)));
             *fits |= does_fit;
-            pids.push(*pid);
+            held.add(home.clone());
         }
-        let fitting = near.iter().filter(|(_, (fits, _))| *fits);
-        let found: Vec<_> = fitting.map(|(inode, (_, pids))| Held::by_processes(*inode, pids.clone())).collect();
-        if !found.is_empty() || reach == Reach::Containers {
+        let found: Vec<_> = seen.values().filter(|(fits, _)| *fits).map(|(_, held)| held.clone()).collect();
+        if !found.is_empty() || reach == Reach::Near {
             return found;
         }
-        let others = self.held().iter().filter(|held| Some(held.inode) != own && !near.contains_key(&held.inode));
-        let (others, homes): (Vec<_>, Vec<_>) = others.filter_map(|held| Some((held, held.home()?))).unzip();
-        let answers = survey::visit_each(&homes, |visit| fits(visit));
-        others.into_iter().zip(answers).filter(|(_, fits)| *fits == Some(true)).map(|(held, _)| held.clone()).collect()
+        let mut seen: BTreeSet<_> = seen.into_keys().chain(own).collect();
+        // What nothing but a thread or a descriptor keeps takes a look at every descriptor of this host.
+        for depth in [Depth::Names, Depth::Everything] {
+            let others: Vec<_> = networks(depth).into_iter().filter(|held| seen.insert(held.inode)).collect();
+            let asked = others.into_iter().filter_map(|held| Some((held.home()?, held)));
+            let (homes, others): (Vec<_>, Vec<_>) = asked.unzip();
+            let answers = survey::visit_each(&homes, |visit| fits(visit));
+            let found = others.into_iter().zip(answers).filter(|(_, fits)| *fits == Some(true));
+            let found: Vec<_> = found.map(|(held, _)| held).collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
     }
 
-    /// The containers' init processes, each after the number by which this network knows its.
-    fn numbers(&self) -> &[(Option<i32>, i32)] {
-        self.numbers.get_or_init(|| {
-            let pids = self.init_processes();
-            let homes: Vec<_> = pids.iter().map(|pid| Home::Process(*pid)).collect();
-            survey::numbers(&homes).into_iter().zip(pids.iter().copied()).collect()
+    /// The networks of the containers' init processes, and those that have a file.
+    fn near(&self) -> &[Home] {
+        self.near.get_or_init(|| {
+            let init_processes = self.init_processes().iter().map(|pid| Home::Process(*pid));
+            init_processes.chain(files_of_networks().map(Home::File)).collect()
         })
+    }
+
+    /// The number by which this network knows each of [`Host::near`].
+    fn numbers(&self) -> &[Option<i32>] {
+        self.numbers.get_or_init(|| survey::numbers(self.near()))
     }
 
     /// The network that this one knows by a number.
     pub(super) fn numbered(&self, number: i32) -> Option<Held> {
-        let near = self.numbers().iter().filter(|(of, _)| *of == Some(number));
-        let pids: Vec<_> = near.map(|(_, pid)| *pid).collect();
-        let inode = pids.iter().find_map(|pid| survey::Namespaces::of_process(*pid).ok()?.get(Kind::Net));
-        if let Some(inode) = inode {
-            return Some(Held::by_processes(inode, pids));
+        let near = self.numbers().iter().zip(self.near()).filter(|(of, _)| **of == Some(number));
+        let near: Vec<_> = near.map(|(_, home)| home.clone()).collect();
+        if let Some(held) = self.networks_of(&near, Reach::Near, |_| true).pop() {
+            return Some(held);
         }
-        let (others, homes): (Vec<_>, Vec<_>) =
-            self.held().iter().filter_map(|held| Some((held, held.home()?))).unzip();
-        let at = survey::numbers(&homes).into_iter().position(|of| of == Some(number))?;
-        others.get(at).map(|held| (*held).clone())
+        [Depth::Names, Depth::Everything].into_iter().find_map(|depth| {
+            let asked = networks(depth).into_iter().filter_map(|held| Some((held.home()?, held)));
+            let (homes, others): (Vec<_>, Vec<_>) = asked.unzip();
+            let at = survey::numbers(&homes).into_iter().position(|of| of == Some(number))?;
+            others.into_iter().nth(at)
+        })
     }
 
-    /// Every network, the host's own first: a look at every process.
-    fn held(&self) -> &[Held] {
-        self.held.get_or_init(|| survey::networks(Depth::Names).map(|networks| networks.held).unwrap_or_default())
-    }
-
-    /// Whose a network is: the containers', else the processes' in it, else nobody's but its file's.
+    /// Whose a network is: the containers', else the processes' in it, else nobody's but its file's, or whose descriptor
+    /// alone keeps it.
     pub(super) fn holders(&self, held: &Held) -> Vec<Owner> {
-        let pids: Vec<_> = held.processes.iter().chain(&held.threads).copied().collect();
+        let mut pids: Vec<_> = held.processes.iter().chain(&held.threads).copied().collect();
+        if pids.is_empty() && held.files.is_empty() {
+            pids.extend(held.descriptors.iter().map(|descriptor| descriptor.pid));
+            pids.dedup();
+        }
         let mut containers = Vec::new();
         let mut processes = Vec::new();
         for (pid, owners) in self.of_processes(&pids) {
@@ -136,4 +150,21 @@ impl Host<'_> {
         let file = || Some(Owner::Network { inode: held.inode, file: held.files.first()?.clone() });
         process.map(Owner::Process).or_else(file).into_iter().collect()
     }
+}
+
+/// Every network, by a look at every process.
+fn networks(depth: Depth) -> Vec<Held> {
+    survey::networks(depth).map(|networks| networks.held).unwrap_or_default()
+}
+
+/// Where ip-netns(8), CNI and engines keep networks; not Docker's sandboxes of containers, which are called by hexadecimal
+/// digits alone.
+fn files_of_networks() -> impl Iterator<Item = PathBuf> {
+    let is_sandbox = |name: &str| name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    NETNS_FOLDERS.into_iter().flat_map(move |folder| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let others = names.filter(move |name| folder != SANDBOXES || !is_sandbox(name));
+        others.map(move |name| Path::new(folder).join(name))
+    })
 }

@@ -1,5 +1,6 @@
 //! Whose a port is: who publishes it on the host, and who listens on it, on the host and inside each container.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
@@ -58,8 +59,9 @@ pub(super) fn find(port: &Port, host: &Host<'_>) -> Vec<Found> {
         // At an address that an engine publishes, it has the socket open itself, or a proxy of its own has.
         let is_engines =
             |of: &Listener| through.iter().any(|it| it.host_ip == of.address.ip() && it.protocol == of.protocol.name());
-        let listeners = listeners(port, None).into_iter().filter(|listener| !is_engines(listener));
-        all.extend(listeners.flat_map(|listener| of_listener(&listener, None, host)));
+        let mut listeners = listeners(port, None);
+        listeners.retain(|listener| !is_engines(listener));
+        all.extend(of_listeners(listeners, None, host));
     }
     if all.is_empty() { inside(port, host) } else { all }
 }
@@ -69,17 +71,13 @@ fn inside(port: &Port, host: &Host<'_>) -> Vec<Found> {
     let is_there = |visit: &Visit<'_>| port.host.is_none_or(|ip| ip.is_loopback() || visit.has(ip));
     let fits = |all: Vec<Listener>| all.iter().any(|listener| port.fits(listener));
     let addresses = |visit: &Visit<'_>| port.host.map_or_else(|| visit.addresses(), |ip| vec![ip]);
-    let mut networks = host.networks(Reach::Containers, |visit| {
-        fits(visit.listening_at(&addresses(visit), port.number)) && is_there(visit)
-    });
+    let mut networks =
+        host.networks(Reach::Near, |visit| fits(visit.listening_at(&addresses(visit), port.number)) && is_there(visit));
     if networks.is_empty() {
         // At an address that no interface has, as the resolver does that Docker puts into its networks.
         networks = host.networks(Reach::Everywhere, |visit| fits(visit.listening(port.number)) && is_there(visit));
     }
-    let found = |held: Held| {
-        let listeners = listeners(port, held.home().as_ref()).into_iter();
-        listeners.flat_map(|listener| of_listener(&listener, Some(&held), host)).collect::<Vec<_>>()
-    };
+    let found = |held: Held| of_listeners(listeners(port, held.home().as_ref()), Some(&held), host);
     networks.into_iter().flat_map(found).collect()
 }
 
@@ -97,31 +95,53 @@ fn listeners(port: &Port, home: Option<&Home>) -> Vec<Listener> {
     all
 }
 
-/// Whose a socket is, by the first process that has it open. `held` is its network, unless that is the host's.
-fn of_listener(listener: &Listener, held: Option<&Held>, host: &Host<'_>) -> Vec<Found> {
-    let at = format!("listens on {}/{}", listener.address, listener.protocol.name());
-    let Some(pid) = holder(listener, held, host) else {
-        // It is the kernel's, or of a process that is in another network by now.
-        let owners = held.map_or(vec![Owner::Host], |held| host.holders(held));
-        let found = |owner| Found { owner, how: format!("somebody outside {at} in its network"), kind: KIND };
-        return owners.into_iter().map(found).collect();
+/// Whose sockets are, each by the first process that has it open. `held` is their network, unless that is the host's.
+fn of_listeners(mut listeners: Vec<Listener>, held: Option<&Held>, host: &Host<'_>) -> Vec<Found> {
+    let holders = holders(&listeners, held, host);
+    // One process may listen many times in one place (SO_REUSEPORT).
+    let place = |listener: &Listener| (listener.protocol, listener.address, holders.get(&listener.inode).copied());
+    listeners.sort_by_key(place);
+    listeners.dedup_by_key(|listener| place(listener));
+    let mut owners = BTreeMap::new();
+    let found = |listener: &Listener| {
+        let at = format!("listens on {}/{}", listener.address, listener.protocol.name());
+        let pid = holders.get(&listener.inode).copied();
+        let (name, all) = owners.entry(pid).or_insert_with(|| match pid {
+            Some(pid) => (process::called(pid), of_process(pid, host)),
+            // It is the kernel's, or of a process that is in another network by now.
+            None => ("somebody outside".to_owned(), held.map_or(vec![Owner::Host], |held| host.holders(held))),
+        });
+        let how = format!("{name} {at}{}", if pid.is_none() { " in its network" } else { "" });
+        all.iter().map(|owner| Found { owner: owner.clone(), how: how.clone(), kind: KIND }).collect::<Vec<_>>()
     };
+    listeners.iter().flat_map(found).collect()
+}
+
+/// The containers that a process is of, or itself.
+fn of_process(pid: i32, host: &Host<'_>) -> Vec<Owner> {
     let owners = host.of_processes(&[pid]).into_iter().flat_map(|(_, owners)| owners);
-    let how = format!("{} {at}", process::called(pid));
-    let found = |owner| Found { owner, how: how.clone(), kind: KIND };
-    let mut all: Vec<_> = owners.map(|(owner, _)| found(owner)).collect();
+    let mut all: Vec<_> = owners.map(|(owner, _)| owner).collect();
     if all.is_empty() {
-        all.extend(Process::read(pid).ok().map(|process| found(Owner::Process(process))));
+        all.extend(Process::read(pid).ok().map(Owner::Process));
     }
     all
 }
 
-/// The process that has a socket open: first of a container, one of its cgroup, any in the network.
-fn holder(listener: &Listener, held: Option<&Held>, host: &Host<'_>) -> Option<i32> {
-    let first = held.map(|held| &held.processes[..]).unwrap_or_default();
-    let beside = first.iter().filter_map(|pid| host.records.folder(Path::new(&process::cgroup(*pid)?)));
-    let near = std::iter::once(first.to_vec()).chain(beside.map(|folder| folder.processes));
-    let inode = held.map(|held| held.inode).or_else(|| host.inode(Kind::Net))?;
-    let all = std::iter::once_with(|| survey::members(Kind::Net, inode));
-    near.chain(all).find_map(|pids| survey::holder(listener.inode, &pids))
+/// The processes that have sockets open: init processes of containers, others of their cgroups, any in the network.
+fn holders(listeners: &[Listener], held: Option<&Held>, host: &Host<'_>) -> BTreeMap<u64, i32> {
+    let init_processes = held.map(|held| &held.processes[..]).unwrap_or_default();
+    let beside = init_processes.iter().filter_map(|pid| host.records.folder(Path::new(&process::cgroup(*pid)?)));
+    let near = std::iter::once(init_processes.to_vec()).chain(beside.map(|folder| folder.processes));
+    let inode = held.map(|held| held.inode).or_else(|| host.inode(Kind::Net));
+    let all = std::iter::once_with(|| inode.map(|inode| survey::members(Kind::Net, inode)).unwrap_or_default());
+    let mut missing: Vec<_> = listeners.iter().map(|listener| listener.inode).collect();
+    let mut found = BTreeMap::new();
+    for pids in near.chain(all) {
+        if missing.is_empty() {
+            break;
+        }
+        found.extend(survey::holders(&missing, &pids));
+        missing.retain(|socket| !found.contains_key(socket));
+    }
+    found
 }
