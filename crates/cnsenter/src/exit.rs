@@ -157,11 +157,13 @@ fn line(colour: &str, head: &str, text: &str) {
 /// Without control characters: names, paths and messages come from images and engines, and a terminal obeys them. Nor
 /// does a newline of theirs begin a line of ours.
 pub(crate) fn plain(text: &str) -> String {
-    // Some letters change the direction or the line of those after them.
-    let obeyed = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if obeyed(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+    text.chars().map(|c| if is_obeyed(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+/// Control characters, and letters that change the direction or the line of those after them.
+pub(crate) fn is_obeyed(letter: char) -> bool {
+    let turns = ['\u{61c}', '\u{200e}', '\u{200f}'].contains(&letter);
+    letter.is_control() || turns || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// On a terminal, unless NO_COLOR says otherwise (<https://no-color.org>).

@@ -69,7 +69,7 @@ fn who_is_not_root_is_told_what_is_not_his_to_see() -> Result<()> {
     for group in ["namespaces", "network   ", "dns       "] {
         ensure!(output.stdout.contains(&format!("\n{group} not ours to see: run as root\n")), "{group}: {output:?}");
     }
-    for known in ["\nuser       0", "\nmemory     ", "\nrights     capabilities: Docker's default\n"] {
+    for known in ["\nuser       0", "\nmemory     ", "\nrights     capabilities: Docker's default: CHOWN, "] {
         ensure!(output.stdout.contains(known), "{known:?}: {output:?}");
     }
     Ok(())

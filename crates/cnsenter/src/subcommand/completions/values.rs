@@ -142,7 +142,9 @@ pub(super) fn filters(typed: &str) -> Vec<Candidate> {
 
 /// The host's interfaces.
 pub(super) fn interfaces() -> Vec<Candidate> {
-    described(names("/sys/class/net"), "Interface")
+    // A container with NET_ADMIN can make one here under any name, and a shell would take `-rf` for an option.
+    let plain = names("/sys/class/net").into_iter().filter(|name| !name.starts_with('-'));
+    described(plain.collect(), "Interface")
 }
 
 fn names(folder: &str) -> Vec<String> {
