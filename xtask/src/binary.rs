@@ -13,6 +13,9 @@ use crate::run;
 /// C library's start code reads it since glibc 2.36.
 const RUSTFLAGS: &[&str] = &["-C", "target-feature=+crt-static", "-C", "link-arg=-Wl,-z,pack-relative-relocs"];
 
+/// Functions of the same code are linked once: by LLD, which is rustc's own linker here and not everywhere.
+const FOLDED: (&str, [&str; 2]) = ("x86_64-unknown-linux-gnu", ["-C", "link-arg=-Wl,--icf=all"]);
+
 /// The most that it may weigh: what enters, 3 MiB, and half of one for what finds what to enter.
 pub(crate) const MAX_BYTES: usize = 7 << 19;
 
@@ -33,7 +36,7 @@ pub(crate) fn build() -> Result<Binary> {
     let mut cargo = run::cargo();
     // The target is named even though it is the host: else the flags would reach build scripts and macros.
     cargo.args(["build", "--quiet", "--release", "--package", "cnsenter", "--bin", "cnsenter"]);
-    cargo.args(["--target", &triple]).env("CARGO_ENCODED_RUSTFLAGS", rustflags());
+    cargo.args(["--target", &triple]).env("CARGO_ENCODED_RUSTFLAGS", rustflags(&triple));
     run::visibly(&mut cargo)?;
     let path = run::target_folder()?.join(&triple).join("release/cnsenter");
     let elf = std::fs::read(&path).with_context(|| format!("cargo built no {}", path.display()))?;
@@ -50,10 +53,11 @@ pub(crate) fn build() -> Result<Binary> {
 
 /// The flags as cargo takes them when a folder's name may hold a space. The folders of the machine that builds
 /// are no business of whoever runs the binary, and would make it differ from machine to machine.
-fn rustflags() -> OsString {
+fn rustflags(triple: &str) -> OsString {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let mut flags: Vec<OsString> = RUSTFLAGS.iter().map(OsString::from).collect();
+    let folded = if triple == FOLDED.0 { &FOLDED.1[..] } else { &[] };
+    let mut flags: Vec<OsString> = RUSTFLAGS.iter().chain(folded).map(OsString::from).collect();
     for (folder, name) in [(home.as_deref(), "cargo"), (Some(run::root()), "cnsenter")] {
         let Some(folder) = folder else { continue };
         let mut flag = OsString::from("--remap-path-prefix=");

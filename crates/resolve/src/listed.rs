@@ -73,8 +73,8 @@ impl From<Container> for Listed {
 impl Listed {
     /// In an order that is the same whoever said it, and without what only a container that runs has.
     pub(crate) fn of_now(mut self) -> Self {
-        self.networks.sort_by(|a, b| a.network.cmp(&b.network));
-        self.ports.sort_by(|a, b| (a.port, &a.protocol, a.host_ip).cmp(&(b.port, &b.protocol, b.host_ip)));
+        self.networks.sort_unstable_by(|a, b| a.network.cmp(&b.network));
+        self.ports.sort_unstable_by(|a, b| (a.port, &a.protocol, a.host_ip).cmp(&(b.port, &b.protocol, b.host_ip)));
         // Docker shows that of a paused one as little.
         if self.container.state != State::Running {
             self.health = None;

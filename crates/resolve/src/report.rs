@@ -138,7 +138,7 @@ fn are_one(a: &Container, b: &Container) -> bool {
 /// Each container as it can be named without a doubt.
 fn candidates(containers: &[Container]) -> Vec<Candidate> {
     let mut sorted: Vec<_> = containers.iter().collect();
-    sorted.sort_by(|a, b| (a.runtime, &a.name).cmp(&(b.runtime, &b.name)));
+    sorted.sort_unstable_by(|a, b| (a.runtime, &a.name).cmp(&(b.runtime, &b.name)));
     // Long enough to tell them apart, and at least as long as Docker prints them.
     let common = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let pairs =
@@ -182,7 +182,7 @@ pub(crate) fn nearest(word: &str, names: impl Iterator<Item = String>) -> Vec<St
             close.then_some((distance, name))
         })
         .collect();
-    ranked.sort();
+    ranked.sort_unstable();
     ranked.dedup();
     ranked.into_iter().take(SIMILAR).map(|(_, name)| name).collect()
 }

@@ -103,7 +103,8 @@ pub fn networks(depth: Depth) -> Result<Networks, Error> {
     let mut found = Found::default();
     found.add_mounts(Path::new("/proc/thread-self"), Path::new("/"));
     let own = Inode::read(Path::new("/proc/thread-self/ns/mnt"), Kind::Mount).ok();
-    let mut mounts_seen = BTreeSet::from_iter(own);
+    let mut mounts_seen = BTreeSet::new();
+    mounts_seen.extend(own);
     let processes = files::numbers(proc);
     for &pid in &processes {
         let process = proc.join(pid.to_string());
@@ -129,7 +130,7 @@ pub fn networks(depth: Depth) -> Result<Networks, Error> {
     }
     let host = Namespaces::of_host().get(Kind::Net);
     let mut held: Vec<_> = found.networks.into_values().collect();
-    held.sort_by_key(|held| (Some(held.inode) != host, held.inode));
+    held.sort_unstable_by_key(|held| (Some(held.inode) != host, held.inode));
     Ok(Networks { held, unseen: found.unseen })
 }
 

@@ -136,7 +136,7 @@ fn links_by(socket: &mut Socket, counts: Counts) -> io::Result<Vec<Link>> {
         Counts::Told => bounded(socket, RTM_GETLINK, &[0; LINK_HEADER], RTM_NEWLINK, Link::parse)?,
         Counts::Skipped => bare_links_by(socket)?,
     };
-    links.sort_by_key(|link| link.index);
+    links.sort_unstable_by_key(|link| link.index);
     for (index, address) in addresses_by(socket, None)? {
         if let Ok(at) = links.binary_search_by_key(&index, |link| link.index) {
             links[at].addresses.push(address);

@@ -130,7 +130,8 @@ fn listener(answer: &[u8], protocol: Protocol) -> Option<Listener> {
 /// Of each of these sockets, by its number, the first of these processes that has it open; nothing of those that none of
 /// them has. Each descriptor is looked at once, and none once all are found.
 pub fn holders(sockets: &[u64], pids: &[i32]) -> BTreeMap<u64, i32> {
-    let mut missing: BTreeSet<_> = sockets.iter().copied().collect();
+    let mut missing = BTreeSet::new();
+    missing.extend(sockets.iter().copied());
     let mut found = BTreeMap::new();
     for pid in pids {
         let folder = Path::new("/proc").join(pid.to_string()).join("fd");

@@ -50,7 +50,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
             rows.push(Row { held, owner: owners.of(held), interfaces });
         }
     }
-    rows.sort_by_key(|row| row.owner.rank());
+    rows.sort_unstable_by_key(|row| (row.owner.rank(), row.held.inode));
     // Where process 1 may not be looked at, the host's network is that of this process, by definition.
     let hidden = unseen.iter().filter(|pid| **pid != 1).count();
     say(&rows, hidden);

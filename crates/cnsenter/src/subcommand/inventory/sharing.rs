@@ -39,7 +39,7 @@ impl Inventory {
     /// whose namespaces it lives come first.
     pub(in crate::subcommand) fn neighbours(&self, item: &Item) -> Vec<Shared<'_>> {
         let mut all = self.shared_with(item);
-        all.sort_by_key(|shared| seniority(shared.item));
+        all.sort_unstable_by_key(|shared| seniority(shared.item));
         let mut told = Vec::new();
         for shared in &mut all {
             shared.kinds.retain(|kind| !told.contains(kind));

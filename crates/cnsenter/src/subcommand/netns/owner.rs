@@ -145,7 +145,7 @@ impl<'a> Owners<'a> {
     pub(super) fn of(&self, held: &Held) -> Owner<'a> {
         let is_in = |item: &&Item| item.network() == Some(held.inode);
         let mut items: Vec<&Item> = self.inventory.items.iter().filter(is_in).collect();
-        items.sort_by_key(|item| inventory::seniority(item));
+        items.sort_unstable_by_key(|item| inventory::seniority(item));
         if self.inventory.host.get(Kind::Net) == Some(held.inode) {
             return Owner::Host(items);
         }

@@ -80,11 +80,12 @@ impl Host<'_> {
         if !found.is_empty() || reach == Reach::Near {
             return found;
         }
-        let mut seen: BTreeSet<_> = seen.into_keys().chain(own).collect();
+        let mut known = BTreeSet::new();
+        known.extend(seen.into_keys().chain(own));
         // What nothing but a thread or a descriptor keeps takes a look at every descriptor of this host.
         for depth in [Depth::Names, Depth::Everything] {
-            let others: Vec<_> = networks(depth).into_iter().filter(|held| seen.insert(held.inode)).collect();
-            let asked = others.into_iter().filter_map(|held| Some((held.home()?, held)));
+            let others = networks(depth).into_iter().filter(|held| known.insert(held.inode));
+            let asked = others.filter_map(|held| Some((held.home()?, held)));
             let (homes, others): (Vec<_>, Vec<_>) = asked.unzip();
             let answers = survey::visit_each(&homes, |visit| fits(visit));
             let found = others.into_iter().zip(answers).filter(|(_, fits)| *fits == Some(true));

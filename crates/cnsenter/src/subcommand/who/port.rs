@@ -100,7 +100,7 @@ fn of_listeners(mut listeners: Vec<Listener>, held: Option<&Held>, host: &Host<'
     let holders = holders(&listeners, held, host);
     // One process may listen many times in one place (SO_REUSEPORT).
     let place = |listener: &Listener| (listener.protocol, listener.address, holders.get(&listener.inode).copied());
-    listeners.sort_by_key(place);
+    listeners.sort_unstable_by_key(place);
     listeners.dedup_by_key(|listener| place(listener));
     let mut owners = BTreeMap::new();
     let found = |listener: &Listener| {
