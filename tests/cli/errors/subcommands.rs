@@ -4,7 +4,7 @@ use super::fails;
 use crate::{cnsenter, text};
 
 const KEYS: &str = "a filter is KEY=VALUE, with the keys name, id, label, status, health, network, runtime, image, ancestor, pod, exited";
-const FIELDS: &str = "write {{.name}} or {{json .ports}}; the fields are runtime, namespace, id, name, reference, state, \
+const FIELDS: &str = "write {{.name}}, {{json .ports}} or --json for all; the fields are runtime, namespace, id, name, reference, state, \
                       exit_code, health, pid, image, created, started, labels, networks, ports, namespaces, host_namespaces, shares, \
                       interfaces";
 
@@ -19,7 +19,7 @@ fn options_that_are_none_or_lack_a_value() {
         ("ls --timeout=3x", 125, "\"3x\" is not a duration", "write it like 500ms, 2s or 1m"),
         ("ls --json=1", 125, "--json takes no value", "cnsenter ls --help lists the options"),
         ("ls --json --tree", 125, "--json does not go with --tree", "cnsenter ls --help lists the options"),
-        ("ls -q --format x", 125, "--quiet does not go with --format", "cnsenter ls --help lists the options"),
+        ("ls -q --format {{.name}}", 125, "--quiet does not go with --format", "cnsenter ls --help lists the options"),
         (
             "ls web",
             125,
@@ -56,6 +56,7 @@ fn filters_that_are_none() {
 fn templates_that_are_none() {
     fails(&[
         ("ls --format {{.Names}}", 125, "a container has no field .Names", FIELDS),
+        ("ls --format json", 125, "\"json\" names no field", FIELDS),
         ("ls --format '{{.name'", 125, "\"{{.name\" has no }} for its {{", FIELDS),
         ("ls --format '{{upper .name}}'", 125, "{{upper .name}} is no field", FIELDS),
         ("ls --format 'table {{.nam}}'", 125, "a container has no field .nam", FIELDS),

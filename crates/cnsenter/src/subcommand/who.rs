@@ -60,9 +60,13 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         show(&text(&answers))?;
     }
     let mut status = 0;
+    let sees_all = rustix::process::geteuid().is_root();
     for (word, _) in answers.iter().filter(|(_, found)| found.is_empty()) {
         let (message, hint) = word::missing(word);
-        exit::missing(&message, hint);
+        match sees_all {
+            true => exit::missing(&message, &hint),
+            false => exit::missing(&format!("{message}, as far as you may look"), &word::as_root(word)),
+        }
         status = NOT_FOUND;
     }
     Ok(status)
@@ -108,7 +112,7 @@ fn read(reading: &Reading, host: &Host<'_>) -> Vec<Found> {
         Reading::Process(pid) => process::find(*pid, host),
         Reading::Namespace(kind, inode) => namespace::find(*kind, *inode, host),
         Reading::Path(path) => path::find(path, host),
-        Reading::Interface(name) => interface::find(name, host),
+        Reading::Interface(name, end) => interface::find(name, *end, host),
         Reading::Address(ip) => address::of_ip(*ip, host),
         Reading::Mac(mac) => address::of_mac(*mac, host),
         Reading::Port(port) => port::find(port, host),

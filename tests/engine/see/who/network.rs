@@ -49,7 +49,8 @@ pub(super) fn interfaces(members: &[Member]) -> Result<Vec<Truth>> {
         let Some(index) = link["link_index"].as_u64().filter(|_| !link["link_netnsid"].is_null()) else { continue };
         let end = here.iter().find(|end| end["ifindex"].as_u64() == Some(index)).context("no other end")?;
         let (name, number) = (text(&end["ifname"])?, &link["ifindex"]);
-        let words = [name.clone(), format!("{name}@if{number}"), format!("{name}@if{number}:")];
+        let inside = format!("{}@if{index}", text(&link["ifname"])?);
+        let words = [name.clone(), format!("{name}@if{number}"), format!("{name}@if{number}:"), inside];
         truths.extend(words.map(|word| (word, owners.clone())));
         if let Some(bridge) = end["master"].as_str() {
             bridges.entry(bridge.to_owned()).or_default().extend(owners);

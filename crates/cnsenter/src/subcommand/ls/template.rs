@@ -43,6 +43,9 @@ impl Template {
             pieces.push(field(action.trim())?);
             rest = after;
         }
+        if pieces.is_empty() {
+            return Err(error(format!("{text:?} names no field")));
+        }
         pieces.push(Piece::Text(unescaped(rest)));
         Ok(Self { pieces, is_table })
     }
@@ -86,7 +89,8 @@ fn field(action: &str) -> Result<Piece, UsageError> {
 }
 
 fn error(message: String) -> UsageError {
-    let hint = format!("write {{{{.name}}}} or {{{{json .ports}}}}; the fields are {}", FIELDS.join(", "));
+    let hint =
+        format!("write {{{{.name}}}}, {{{{json .ports}}}} or --json for all; the fields are {}", FIELDS.join(", "));
     UsageError { message, hint: Some(hint), as_nsenter: false }
 }
 
@@ -154,6 +158,8 @@ mod tests {
         for (template, message) in [
             ("{{.Names}}", "a container has no field .Names"),
             ("{{.name", "\"{{.name\" has no }} for its {{"),
+            ("json", "\"json\" names no field"),
+            ("table", "\"table\" names no field"),
             ("{{upper .name}}", "{{upper .name}} is no field"),
         ] {
             let error = Template::parse(template).unwrap_err();

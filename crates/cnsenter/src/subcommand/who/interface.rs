@@ -7,9 +7,16 @@ use super::host::Host;
 
 const KIND: &str = "interface";
 
-/// Whoever has the interface of this name, or its other end.
-pub(super) fn find(name: &str, host: &Host<'_>) -> Vec<Found> {
-    survey::link_named(name).map(|link| of(&link, host)).unwrap_or_default()
+/// Whoever has the interface of this name, or its other end, which has this number.
+pub(super) fn find(name: &str, end: Option<u32>, host: &Host<'_>) -> Vec<Found> {
+    if let Some(link) = survey::link_named(name).filter(|link| end.is_none() || link.peer == end) {
+        return of(&link, host);
+    }
+    // As ip(8) prints it inside, where the number is the host's.
+    let link = host.links().iter().find(|link| Some(link.index) == end);
+    let mut all = link.map(|link| ends(link, "", host)).unwrap_or_default();
+    all.retain(|found| found.how == end_of(name));
+    all
 }
 
 /// Whose one of the host's interfaces is.
@@ -29,13 +36,17 @@ pub(super) fn of(link: &Link, host: &Host<'_>) -> Vec<Found> {
     all
 }
 
+fn end_of(name: &str) -> String {
+    format!("{name}'s other end")
+}
+
 /// Who has the other end of an interface, where that is in another network.
 fn ends(link: &Link, how: &str, host: &Host<'_>) -> Vec<Found> {
     let (Some(number), Some(index)) = (link.peer_network, link.peer) else { return Vec::new() };
     let Some(held) = host.numbered(number) else { return Vec::new() };
     let links = survey::links(held.home().as_ref()).unwrap_or_default();
     let end = links.iter().find(|end| end.index == index).map_or("an interface", |end| &end.name);
-    let how = if how.is_empty() { format!("{end}'s other end") } else { format!("{end}, {how}") };
+    let how = if how.is_empty() { end_of(end) } else { format!("{end}, {how}") };
     let found = |owner| Found { owner, how: how.clone(), kind: KIND };
     host.holders(&held).into_iter().map(found).collect()
 }

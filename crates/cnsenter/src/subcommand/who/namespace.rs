@@ -33,20 +33,22 @@ pub(super) fn find(kind: Option<Kind>, inode: Inode, host: &Host<'_>) -> Vec<Fou
 
 /// What keeps a network in which no process is: a thread, a file, a descriptor.
 fn of_keeper(inode: Inode, host: &Host<'_>) -> Vec<Found> {
-    let networks = survey::networks(Depth::Everything).map(|networks| networks.held).unwrap_or_default();
-    let Some(held) = networks.into_iter().find(|held| held.inode == inode) else { return Vec::new() };
+    let networks = survey::networks(Depth::Everything).unwrap_or_default();
+    // Of a process that may not be looked at, nobody knows what it is in.
+    let alone = if networks.unseen.is_empty() { ", no process is in it" } else { "" };
+    let Some(held) = networks.held.into_iter().find(|held| held.inode == inode) else { return Vec::new() };
     let found = |owner, how| Found { owner, how, kind: "namespace" };
     if !held.threads.is_empty() {
         return host.holders(&held).into_iter().map(|owner| found(owner, "a thread is in it".to_owned())).collect();
     }
     if let Some(file) = held.files.first() {
-        let how = "its file keeps it, no process is in it".to_owned();
+        let how = format!("its file keeps it{alone}");
         return vec![found(Owner::Network { inode, file: file.clone() }, how)];
     }
     let mut pids: Vec<_> = held.descriptors.iter().map(|descriptor| descriptor.pid).collect();
     pids.dedup();
     let mut all = of_members(&pids, "net", host);
-    all.iter_mut().for_each(|found| found.how = "an open descriptor keeps it, no process is in it".to_owned());
+    all.iter_mut().for_each(|found| found.how = format!("an open descriptor keeps it{alone}"));
     all
 }
 

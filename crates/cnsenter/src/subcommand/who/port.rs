@@ -102,6 +102,8 @@ fn of_listeners(mut listeners: Vec<Listener>, held: Option<&Held>, host: &Host<'
     let place = |listener: &Listener| (listener.protocol, listener.address, holders.get(&listener.inode).copied());
     listeners.sort_unstable_by_key(place);
     listeners.dedup_by_key(|listener| place(listener));
+    let sees_all = rustix::process::geteuid().is_root();
+    let nobody = if sees_all { "somebody outside" } else { "a process that you may not look at" };
     let mut owners = BTreeMap::new();
     let found = |listener: &Listener| {
         let at = format!("listens on {}/{}", listener.address, listener.protocol.name());
@@ -109,7 +111,7 @@ fn of_listeners(mut listeners: Vec<Listener>, held: Option<&Held>, host: &Host<'
         let (name, all) = owners.entry(pid).or_insert_with(|| match pid {
             Some(pid) => (process::called(pid), of_process(pid, host)),
             // It is the kernel's, or of a process that is in another network by now.
-            None => ("somebody outside".to_owned(), held.map_or(vec![Owner::Host], |held| host.holders(held))),
+            None => (nobody.to_owned(), held.map_or(vec![Owner::Host], |held| host.holders(held))),
         });
         let how = format!("{name} {at}{}", if pid.is_none() { " in its network" } else { "" });
         all.iter().map(|owner| Found { owner: owner.clone(), how: how.clone(), kind: KIND }).collect::<Vec<_>>()

@@ -27,8 +27,9 @@ pub(super) enum Reading {
     Namespace(Option<Kind>, Inode),
     /// A path: of a namespace file, a folder of a cgroup or of a file system; or a cgroup's own.
     Path(PathBuf),
-    /// An interface of the host's.
-    Interface(String),
+    /// An interface of the host's, with the number of its other end where that was said; or of a network that has its other
+    /// end in the host's.
+    Interface(String, Option<u32>),
     /// An address.
     Address(IpAddr),
     /// A hardware address.
@@ -94,9 +95,20 @@ fn certain(word: &str) -> Option<Reading> {
     if let Some(port) = port(word) {
         return Some(Reading::Port(port));
     }
+    if let Some(pid) = process_folder(word) {
+        return Some(Reading::Process(pid));
+    }
     let is_unit = [".scope", ".service", ".slice"].iter().any(|end| word.ends_with(end));
     let is_path = word.contains('/') && !word.contains("://") && !word.starts_with("pod/");
     (is_path || is_unit).then(|| Reading::Path(PathBuf::from(word)))
+}
+
+/// The process of a folder of `/proc`, or of what is in it; namespaces and descriptors are files of their own.
+fn process_folder(word: &str) -> Option<i32> {
+    let mut parts = word.strip_prefix("/proc/")?.split('/');
+    let pid = parts.next()?;
+    let is_own = parts.next().is_none_or(|name| !["ns", "fd", "task"].contains(&name));
+    pid.parse().ok().filter(|_| is_own && pid.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// An address, as ip(8) prints it too: with the length of its prefix, or the interface that it is good for.
@@ -157,10 +169,10 @@ fn port(word: &str) -> Option<Port> {
 /// An interface, as ip(8) prints it too: `veth0123456@if5:`.
 fn interface(word: &str) -> Option<Reading> {
     let word = word.strip_suffix(':').unwrap_or(word);
-    let name = word.split_once('@').map_or(word, |(name, _)| name);
+    let (name, end) = word.split_once('@').unwrap_or((word, ""));
     let letters = |letter: char| !letter.is_whitespace() && !matches!(letter, '/' | ':');
     let is_one = (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(letters);
-    is_one.then(|| Reading::Interface(name.to_owned()))
+    is_one.then(|| Reading::Interface(name.to_owned(), end.strip_prefix("if").and_then(|end| end.parse().ok())))
 }
 
 fn number(word: &str) -> Option<Reading> {
@@ -180,12 +192,13 @@ fn layer(word: &str) -> bool {
 }
 
 /// Says that it was not found, and what to do about it.
-pub(super) fn missing(word: &str) -> (String, &'static str) {
-    match readings(word).likely.first() {
-        Some(Reading::Process(pid)) => (
-            format!("no process and no thread has the number {pid}"),
-            "it has ended, or is the number in another pid namespace: who takes the host's",
-        ),
+pub(super) fn missing(word: &str) -> (String, String) {
+    let (message, hint) = match readings(word).likely.first() {
+        Some(Reading::Process(pid)) => {
+            let hint =
+                format!("it has ended, or is another pid namespace's, where who takes the host's; a port is :{pid}");
+            return (format!("no process and no thread has the number {pid}"), hint);
+        }
         Some(Reading::Namespace(..)) => (
             format!("no process is in the namespace {word}"),
             "it is gone, or only a file or a descriptor keeps it: cnsenter netns lists those of networks",
@@ -206,7 +219,14 @@ pub(super) fn missing(word: &str) -> (String, &'static str) {
             format!("{word} is nobody's on this host"),
             "cnsenter ls -a lists the containers; cnsenter who --help says what may be asked for",
         ),
-    }
+    };
+    (message, hint.to_owned())
+}
+
+/// What to do where others' processes and networks, and what runtimes keep on disk, may not be looked at.
+pub(super) fn as_root(word: &str) -> String {
+    let line = shlex::try_join(["sudo", "cnsenter", "who", word]).unwrap_or_default();
+    format!("the rest is root's to see: {line}")
 }
 
 #[cfg(test)]
@@ -216,13 +236,13 @@ mod tests {
     /// All but that it may be the name of an interface, which nearly every word may.
     fn likely(word: &str) -> Vec<Reading> {
         let mut likely = readings(word).likely;
-        likely.retain(|reading| !matches!(reading, Reading::Interface(_)));
+        likely.retain(|reading| !matches!(reading, Reading::Interface(..)));
         likely
     }
 
     fn interface(word: &str) -> Option<String> {
         readings(word).likely.into_iter().find_map(|reading| match reading {
-            Reading::Interface(name) => Some(name),
+            Reading::Interface(name, _) => Some(name),
             _ => None,
         })
     }
@@ -255,6 +275,16 @@ mod tests {
         }
         assert_eq!(readings(&id).possible, [Reading::Layer(id.clone())]);
         assert_eq!(readings(&format!("{id}-init")).possible.len(), 1);
+    }
+
+    #[test]
+    fn a_folder_of_proc_is_its_process() {
+        for word in ["/proc/4711", "/proc/4711/", "/proc/4711/root", "/proc/4711/root/etc"] {
+            assert_eq!(likely(word), [Reading::Process(4711)], "{word}");
+        }
+        for word in ["/proc/4711/ns/net", "/proc/4711/fd/3", "/proc/sys", "/proc/+1"] {
+            assert_eq!(likely(word), [Reading::Path(word.into())], "{word}");
+        }
     }
 
     #[test]
