@@ -13,7 +13,7 @@ pub(super) fn find(name: &str, end: Option<u32>, host: &Host<'_>) -> Vec<Found> 
         return of(&link, host);
     }
     // As ip(8) prints it inside, where the number is the host's.
-    let link = host.links().iter().find(|link| Some(link.index) == end);
+    let link = end.and_then(|end| host.links().iter().find(|link| link.index == end));
     let mut all = link.map(|link| ends(link, "", host)).unwrap_or_default();
     all.retain(|found| found.how == end_of(name));
     all

@@ -139,11 +139,11 @@ fn holders(listeners: &[Listener], held: Option<&Held>, host: &Host<'_>) -> BTre
     let mut missing: Vec<_> = listeners.iter().map(|listener| listener.inode).collect();
     let mut found = BTreeMap::new();
     for pids in near.chain(all) {
+        found.extend(survey::holders(&missing, &pids));
+        missing.retain(|socket| !found.contains_key(socket));
         if missing.is_empty() {
             break;
         }
-        found.extend(survey::holders(&missing, &pids));
-        missing.retain(|socket| !found.contains_key(socket));
     }
     found
 }
