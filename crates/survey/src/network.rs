@@ -63,6 +63,11 @@ pub fn links(home: Option<&Home>) -> Result<Vec<Link>, Error> {
     look().map_err(|cause| Error::Network { what: name(home), cause })
 }
 
+/// The interfaces of this thread's network, without addresses and counts.
+pub fn bare_links() -> Vec<Link> {
+    Socket::open(Protocol::Route).and_then(|mut socket| bare_links_by(&mut socket)).unwrap_or_default()
+}
+
 /// The interface of this thread's network with that name, without addresses and counts; `None` where it has none.
 pub fn link_named(of: &str) -> Option<Link> {
     // The attribute's text ends in a zero byte.

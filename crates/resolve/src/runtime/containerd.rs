@@ -79,8 +79,7 @@ fn listed(root: &Path, namespace: String, id: String, bundle: Bundle, lies: &Pat
 pub(crate) fn noted(root: &Path) -> Vec<i32> {
     let tasks = root.join(TASKS);
     let namespaces = file::names(&tasks).into_iter().map(|namespace| tasks.join(namespace));
-    let bundles = namespaces.flat_map(|tasks| file::names(&tasks).into_iter().map(move |id| tasks.join(id)));
-    bundles.filter_map(|bundle| storage::pid_in(&bundle.join(PID_FILE))).collect()
+    namespaces.flat_map(|tasks| file::of_each(&tasks, PID_FILE)).filter_map(|bytes| storage::pid_in(&bytes)).collect()
 }
 
 /// Where its OCI runtime may have its record of a task.

@@ -159,16 +159,15 @@ fn init(id: &str, roots: &Roots, userdata: impl Iterator<Item = PathBuf>) -> Ini
 
 /// The process that an engine noted in a file of nothing else, provided that it is in a cgroup of this container.
 pub(super) fn noted(file: &Path, id: &str) -> Option<Init> {
-    let pid = pid_in(file)?;
+    let pid = pid_in(&file::read(file, 64).ok()?)?;
     let start = process::start_in_cgroup(pid, id);
     let state = if start.is_some() { State::Running } else { State::Gone { pid } };
     Some(Init { state, pid: start.map(|_| pid), start })
 }
 
 /// The number in a file of nothing else.
-pub(super) fn pid_in(file: &Path) -> Option<i32> {
-    let bytes = file::read(file, 64).ok()?;
-    std::str::from_utf8(&bytes).ok()?.trim().parse().ok().filter(|pid| *pid > 0)
+pub(super) fn pid_in(bytes: &[u8]) -> Option<i32> {
+    std::str::from_utf8(bytes).ok()?.trim().parse().ok().filter(|pid| *pid > 0)
 }
 
 /// The record of podman's or CRI-O's container that an engine reported, for the start time that its API leaves out.

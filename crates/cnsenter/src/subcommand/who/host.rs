@@ -47,7 +47,7 @@ impl<'a> Host<'a> {
 
     /// The interfaces of the network of this process: the host's, as a rule.
     pub(super) fn links(&self) -> &[Link] {
-        self.links.get_or_init(|| survey::links(None).unwrap_or_default())
+        self.links.get_or_init(survey::bare_links)
     }
 
     /// The init process of each container whose runtime notes it where that is quick to read.
