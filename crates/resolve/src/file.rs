@@ -14,6 +14,9 @@ pub(crate) const LARGEST: u64 = 4 << 20;
 /// How much of a file that does not say its size is read at once, in bytes.
 const USUAL: u64 = 4096;
 
+/// How they are opened: a FIFO without a writer would be waited for.
+const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
 /// How many entries of a folder are looked at.
 const MOST_ENTRIES: usize = 100_000;
 
@@ -44,9 +47,7 @@ pub(crate) fn beginning(path: &Path, length: usize) -> io::Result<Vec<u8>> {
 
 /// A regular file, and its size.
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    // A FIFO without a writer would be waited for.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let file = File::from(rustix::fs::open(path, FLAGS, Mode::empty())?);
     let found = rustix::fs::fstat(&file)?;
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
@@ -87,10 +88,9 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 /// The small file of this name in each folder in `above`, its first 64 bytes, in no order: hundreds are read at once, and
 /// most of the time to open one goes into the way to it.
 pub(crate) fn of_each(above: &Path, name: &str) -> Vec<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let Ok(folder) = rustix::fs::open(above, flags | OFlags::DIRECTORY, Mode::empty()) else { return Vec::new() };
+    let Ok(folder) = rustix::fs::open(above, FLAGS | OFlags::DIRECTORY, Mode::empty()) else { return Vec::new() };
     let first = |entry: std::fs::DirEntry| {
-        let file = rustix::fs::openat(&folder, Path::new(&entry.file_name()).join(name), flags, Mode::empty()).ok()?;
+        let file = rustix::fs::openat(&folder, Path::new(&entry.file_name()).join(name), FLAGS, Mode::empty()).ok()?;
         let mut bytes = vec![0; 64];
         let read = rustix::io::read(file, &mut bytes[..]).ok()?;
         bytes.truncate(read);

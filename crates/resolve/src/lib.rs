@@ -37,6 +37,7 @@ pub use listed::{Attached, Listed, Published};
 pub use records::{Evidence, Folder, Owner, Records};
 pub use reference::{Reference, ReferenceError};
 pub use runtime::Runtime;
+pub use runtime::docker::HEALTH;
 pub use sandbox::{Sandbox, SandboxFile};
 pub use specification::{
     Capabilities, IoPriority, Limit, OciRuntime, Scheduler, Seccomp, SeccompArgument, SeccompRule, Specification, User,

@@ -29,7 +29,7 @@ pub use listener::{Listener, Protocol};
 pub use member::{is_in, members};
 pub use mount::{Mount, mounted_over, mounts_of};
 pub use namespace::{Inode, Kind, Namespaces};
-pub use network::{Network, addresses, bare_links, link_named, links, network};
+pub use network::{Network, bare_links, has, link_named, links, network};
 pub use outside::{Outside, numbers};
 pub use process::{Process, moment};
 pub use route::Route;

@@ -6,7 +6,7 @@ use crate::netlink::{attributes, bytes, text, u32_at, u64_at};
 
 /// `ifinfomsg` and `ifaddrmsg`, which attributes follow.
 pub(crate) const LINK_HEADER: usize = 16;
-const ADDRESS_HEADER: usize = 8;
+pub(crate) const ADDRESS_HEADER: usize = 8;
 
 /// `include/uapi/linux/if_link.h`: IFLA_….
 const IFLA_ADDRESS: u16 = 1;

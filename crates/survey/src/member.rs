@@ -19,6 +19,7 @@ pub fn is_in(pid: i32, kind: Kind, inode: Inode) -> bool {
     // What it leads to has the namespace's number, and is found quicker than read.
     std::fs::metadata(link).is_ok_and(|namespace| namespace.ino() == inode.0)
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

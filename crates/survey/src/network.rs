@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::link::{self, Address, IFLA_IFNAME, LINK_HEADER};
 use crate::netlink::{Next, Protocol, Socket, attribute};
@@ -78,32 +78,34 @@ pub fn link_named(of: &str) -> Option<Link> {
     answer.filter(|link| link.name == of)
 }
 
-/// The addresses of a network, each with the number of its interface: for a look at many networks.
-///
-/// # Errors
-/// As of [`network`].
-pub fn addresses(home: Option<&Home>) -> Result<Vec<(u32, Address)>, Error> {
-    let look = || addresses_by(&mut socket_in(home, Protocol::Route)?, None);
-    look().map_err(|cause| Error::Network { what: name(home), cause })
+/// Whether this thread's network has this address.
+pub fn has(ip: IpAddr) -> bool {
+    Socket::open(Protocol::Route).is_ok_and(|mut socket| has_by(&mut socket, ip))
+}
+
+/// The same of the network of a socket; not where that does not tell.
+pub(crate) fn has_by(socket: &mut Socket, ip: IpAddr) -> bool {
+    addresses_by(socket, Some(ip)).is_ok_and(|all| all.iter().any(|(_, address)| address.ip == ip))
 }
 
 fn look(home: Option<&Home>) -> io::Result<Network> {
-    let own = visit::own()?;
-    let (inode, mut socket) = match home {
-        None => (visit::inode(&own)?, Socket::open(Protocol::Route)?),
-        Some(home) => {
-            let visitor = Visitor::here()?;
-            let visit = visitor.visit(home)?;
-            (visit.inode(), visit.socket(Protocol::Route)?)
-        }
+    let Some(home) = home else {
+        return tell(visit::inode(&visit::own()?)?, &mut Socket::open(Protocol::Route)?, None);
     };
-    let links = links_by(&mut socket, Counts::Told)?;
+    let visitor = Visitor::here()?;
+    let visit = visitor.visit(home)?;
+    tell(visit.inode(), &mut visit.socket(Protocol::Route)?, Some(&visitor.own))
+}
+
+/// What is in the network of a socket, to which `own` is another one.
+fn tell(inode: Inode, socket: &mut Socket, own: Option<&OwnedFd>) -> io::Result<Network> {
+    let links = links_by(socket, Counts::Told)?;
     let routes = socket.list(RTM_GETROUTE, RTM_NEWROUTE, |routes: &mut Vec<Route>, payload| {
         routes.extend(Route::parse(payload));
         if routes.len() < MOST { Next::More } else { Next::Enough }
     })?;
     // Not before its interfaces were told, which gives a number to each network where one has its other end.
-    let number_of_own = if home.is_some() { socket.number_of(own.as_fd())? } else { None };
+    let number_of_own = own.map(|own| socket.number_of(own.as_fd())).transpose()?.flatten();
     Ok(Network { inode, number_of_own, links, routes })
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
-use crate::link::{Address, LINK_HEADER, family};
+use crate::link::{ADDRESS_HEADER, Address, LINK_HEADER, family};
 use crate::netlink::{Next, Protocol, Socket, attribute, attributes, bytes};
 use crate::network::{self, RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK};
 use crate::{Home, Link, visit};
@@ -13,7 +13,6 @@ use crate::{Home, Link, visit};
 /// `include/uapi/linux/if_addr.h` and `if_link.h`: the network that is meant.
 const IFA_TARGET_NETNSID: u16 = 10;
 const IFLA_TARGET_NETNSID: u16 = 46;
-const ADDRESS_HEADER: usize = 8;
 
 /// A socket for questions about other networks.
 pub struct Outside {

@@ -17,7 +17,7 @@ const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// A thread that goes from its own network into others. Should it not come back, the process ends.
 pub(crate) struct Visitor {
-    own: OwnedFd,
+    pub(crate) own: OwnedFd,
 }
 
 /// A network that can be asked from outside.
@@ -50,8 +50,7 @@ impl Visit<'_> {
 
     /// Whether it has this address.
     pub fn has(&self, ip: IpAddr) -> bool {
-        let addresses = || network::addresses_by(&mut self.socket(Protocol::Route)?, Some(ip));
-        addresses().is_ok_and(|all| all.iter().any(|(_, address)| address.ip == ip))
+        self.socket(Protocol::Route).is_ok_and(|mut socket| network::has_by(&mut socket, ip))
     }
 
     /// Its addresses, and the loopback's, which a network has that is not up.

@@ -92,7 +92,7 @@ struct Binding {
 }
 
 /// What a check of health may say; other words mean that there is none.
-pub(crate) const HEALTH: [&str; 3] = ["starting", "healthy", "unhealthy"];
+pub const HEALTH: [&str; 3] = ["starting", "healthy", "unhealthy"];
 
 /// `hostconfig.json`.
 #[derive(Default, Deserialize)]

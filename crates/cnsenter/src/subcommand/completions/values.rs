@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use resolve::{Asking, Container, Listed, Reference, Runtime, Settings, State};
+use resolve::{Asking, Container, HEALTH, Listed, Reference, Runtime, Settings, State};
 
 use super::{Candidate, What};
 use crate::cli::options::Id;
@@ -135,7 +135,7 @@ pub(super) fn filters(typed: &str) -> Vec<Candidate> {
     let mut words: Vec<_> = filter::KEYS.split(", ").map(|key| format!("{key}=")).collect();
     words.retain(|key| key != typed);
     words.extend(filter::STATES.map(|state| format!("status={state}")));
-    words.extend(filter::HEALTH.map(|health| format!("health={health}")));
+    words.extend(HEALTH.map(|health| format!("health={health}")));
     words.extend(Runtime::ALL.map(|runtime| format!("runtime={}", runtime.scheme())));
     described(words, "")
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use resolve::{Runtime, State};
+use resolve::{HEALTH, Runtime, State};
 
 use super::columns;
 use super::pattern::Pattern;
@@ -16,9 +16,6 @@ pub(in crate::subcommand) const KEYS: &str =
 /// The words of `status`.
 pub(in crate::subcommand) const STATES: [&str; 9] =
     ["created", "running", "paused", "restarting", "removing", "exited", "dead", "stopped", "gone"];
-
-/// The words of `health`. Docker's `none` would be of those that do not run as well, of which its list does not say it.
-pub(in crate::subcommand) const HEALTH: [&str; 3] = ["starting", "healthy", "unhealthy"];
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +53,7 @@ impl Filter {
                 Self::Status(found.ok_or_else(|| no(format!("it is one of {}", STATES.join(", "))))?)
             }
             "health" => {
+                // Docker's `none` would be of those that do not run as well, of which its list does not say it.
                 let found = HEALTH.into_iter().find(|health| *health == value);
                 Self::Health(found.ok_or_else(|| no(format!("it is one of {}", HEALTH.join(", "))))?)
             }

@@ -13,7 +13,7 @@ use super::network::Reach;
 pub(super) fn of_ip(ip: IpAddr, host: &Host<'_>) -> Vec<Found> {
     let kind = "address";
     let mut all = Vec::new();
-    if host.has(ip) {
+    if survey::has(ip) {
         all.push(Found { owner: Owner::Host, how: format!("{}'s address", called(None, |link| link.has(ip))), kind });
     }
     if !ip.is_loopback() {

@@ -1,6 +1,6 @@
 //! Whose an interface of the host's is: the other end of a veth, and who is attached to a bridge.
 
-use survey::Link;
+use survey::{Held, Link};
 
 use super::found::{Found, Owner};
 use super::host::Host;
@@ -14,9 +14,8 @@ pub(super) fn find(name: &str, end: Option<u32>, host: &Host<'_>) -> Vec<Found> 
     }
     // As ip(8) prints it inside, where the number is the host's.
     let link = end.and_then(|end| host.links().iter().find(|link| link.index == end));
-    let mut all = link.map(|link| ends(link, "", host)).unwrap_or_default();
-    all.retain(|found| found.how == end_of(name));
-    all
+    let found = link.and_then(|link| other_end(link, host)).filter(|(_, end)| end == name);
+    found.map(|(held, end)| holders(&held, format!("{end}'s other end"), host)).unwrap_or_default()
 }
 
 /// Whose one of the host's interfaces is.
@@ -36,17 +35,22 @@ pub(super) fn of(link: &Link, host: &Host<'_>) -> Vec<Found> {
     all
 }
 
-fn end_of(name: &str) -> String {
-    format!("{name}'s other end")
-}
-
 /// Who has the other end of an interface, where that is in another network.
 fn ends(link: &Link, how: &str, host: &Host<'_>) -> Vec<Found> {
-    let (Some(number), Some(index)) = (link.peer_network, link.peer) else { return Vec::new() };
-    let Some(held) = host.numbered(number) else { return Vec::new() };
+    let Some((held, end)) = other_end(link, host) else { return Vec::new() };
+    let how = if how.is_empty() { format!("{end}'s other end") } else { format!("{end}, {how}") };
+    holders(&held, how, host)
+}
+
+/// The network where the other end of an interface is, if that is another one, and its name there.
+fn other_end(link: &Link, host: &Host<'_>) -> Option<(Held, String)> {
+    let (number, index) = (link.peer_network?, link.peer?);
+    let held = host.numbered(number)?;
     let links = survey::links(held.home().as_ref()).unwrap_or_default();
-    let end = links.iter().find(|end| end.index == index).map_or("an interface", |end| &end.name);
-    let how = if how.is_empty() { end_of(end) } else { format!("{end}, {how}") };
-    let found = |owner| Found { owner, how: how.clone(), kind: KIND };
-    host.holders(&held).into_iter().map(found).collect()
+    let end = links.into_iter().find(|end| end.index == index);
+    Some((held, end.map_or("an interface".to_owned(), |end| end.name)))
+}
+
+fn holders(held: &Held, how: String, host: &Host<'_>) -> Vec<Found> {
+    host.holders(held).into_iter().map(|owner| Found { owner, how: how.clone(), kind: KIND }).collect()
 }

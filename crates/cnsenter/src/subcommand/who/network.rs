@@ -31,11 +31,6 @@ impl Reach {
 }
 
 impl Host<'_> {
-    /// Whether the host has this address.
-    pub(super) fn has(&self, ip: IpAddr) -> bool {
-        survey::addresses(None).is_ok_and(|all| all.iter().any(|(_, address)| address.ip == ip))
-    }
-
     /// The networks, but for the host's own, that have this address.
     pub(super) fn having(&self, ip: IpAddr, reach: Reach) -> Vec<Held> {
         let mut outside = Outside::here();

@@ -46,7 +46,7 @@ impl Port {
 /// Everybody who has that port on the host; who listens on it inside, where it is nobody's there.
 pub(super) fn find(port: &Port, host: &Host<'_>) -> Vec<Found> {
     let mut all = Vec::new();
-    if port.host.is_none_or(|ip| ip.is_loopback() || host.has(ip)) {
+    if port.host.is_none_or(|ip| ip.is_loopback() || survey::has(ip)) {
         let mut through = Vec::new();
         for found in host.records.publishing(port.number) {
             let ports: Vec<_> = found.ports.iter().filter(|it| port.is_published_by(it)).cloned().collect();
