@@ -78,6 +78,12 @@ impl Link {
         self.addresses.iter().any(|address| address.ip == ip)
     }
 
+    /// The hardware address in a message of RTM_NEWLINK.
+    pub(crate) fn mac_of(payload: &[u8]) -> Option<[u8; 6]> {
+        let (_, value) = attributes(payload, LINK_HEADER).find(|(kind, _)| *kind == IFLA_ADDRESS)?;
+        value.try_into().ok()
+    }
+
     /// Of a message of RTM_NEWLINK.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let mut link = Self { index: u32_at(payload, 4)?, operational: OPERATIONAL[0], ..Self::default() };

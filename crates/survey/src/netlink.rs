@@ -8,17 +8,19 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
+    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
 };
 use netlink_sys::SocketAddr;
 use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_SOCK_DIAG};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags};
 
-/// The kernel's answers come in pieces of up to 32 KiB.
-const PIECE: usize = 64 << 10;
+/// The kernel's answers come in pieces of up to 32 KiB, but for an interface that has 64 KiB of names.
+const PIECE: usize = 96 << 10;
 /// A list that changes while it is told is asked for that often; then it is taken as it is.
 const TRIES: u32 = 8;
+/// So many questions are sent at once: their answers have to fit into the socket's buffer, which holds 200 KiB as a rule.
+const BATCH: usize = 16;
 /// The header of every message.
 const HEADER: usize = 16;
 /// The own header of a request for a list, whatever it asks for: `ifinfomsg` is the longest.
@@ -50,6 +52,13 @@ pub(crate) enum Protocol {
     Route,
     /// sock_diag(7).
     SocketDiagnosis,
+}
+
+/// A network that is asked for.
+pub(crate) enum Other<'a> {
+    Network(BorrowedFd<'a>),
+    /// A process's.
+    Process(i32),
 }
 
 /// Whether to go on.
@@ -101,13 +110,48 @@ impl Socket {
         let mut tries = 0;
         loop {
             tries += 1;
-            self.send(question, NLM_F_REQUEST | NLM_F_DUMP, body)?;
+            self.send(question, NLM_F_REQUEST | NLM_F_DUMP, &[body])?;
             let mut list = T::default();
             let changed = self.answers(answer, &mut |payload| each(&mut list, payload))?;
             if !changed || tries == TRIES {
                 return Ok(list);
             }
         }
+    }
+
+    /// Asks for many things, and takes what `parse` makes of the place of each and its answer; nothing of what is refused,
+    /// or was lost: whoever has an interface with very many names takes the room of other answers.
+    pub(crate) fn get_each<T>(
+        &mut self,
+        question: u16,
+        bodies: &[impl AsRef<[u8]>],
+        answer: u16,
+        parse: impl Fn(usize, &[u8]) -> Option<T>,
+    ) -> Vec<Option<T>> {
+        let mut all: Vec<_> = bodies.iter().map(|_| None).collect();
+        for (batch, begin) in bodies.chunks(BATCH).zip((0..).step_by(BATCH)) {
+            let before = self.sequence;
+            if self.send(question, NLM_F_REQUEST, batch).is_err() {
+                break;
+            }
+            // By now the kernel has answered. An error takes the place of answers that were lost.
+            for _ in 0..=batch.len() {
+                match self.receive(RecvFlags::DONTWAIT) {
+                    Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(_) => continue,
+                    Ok(()) => {}
+                }
+                for message in messages(&self.piece).map_while(Result::ok) {
+                    let place = message.sequence_number().wrapping_sub(before).checked_sub(1).map(|at| at as usize);
+                    if let Some(place) = place.filter(|at| *at < batch.len())
+                        && message.message_type() == answer
+                    {
+                        all[begin + place] = parse(begin + place, message.payload());
+                    }
+                }
+            }
+        }
+        all
     }
 
     /// Asks for one thing.
@@ -117,45 +161,55 @@ impl Socket {
         body: &[u8],
         answer: u16,
         parse: impl Fn(&[u8]) -> Option<T>,
-    ) -> io::Result<Option<T>> {
-        self.send(question, NLM_F_REQUEST, body)?;
-        let mut got = None;
-        self.answers(answer, &mut |payload| {
-            got = parse(payload);
-            Next::Enough
-        })?;
-        Ok(got)
+    ) -> Option<T> {
+        self.get_each(question, &[body], answer, |_, payload| parse(payload)).pop()?
     }
 
     /// The number by which the socket's network knows another one, if it does.
-    pub(crate) fn number_of(&mut self, other: BorrowedFd<'_>) -> io::Result<Option<i32>> {
-        self.number_by(NETNSA_FD, other.as_raw_fd())
+    pub(crate) fn number_of(&mut self, other: BorrowedFd<'_>) -> Option<i32> {
+        self.numbers_of(&[Other::Network(other)]).pop().flatten()
     }
 
-    /// The same of the network of a process.
-    pub(crate) fn number_of_process(&mut self, pid: i32) -> io::Result<Option<i32>> {
-        self.number_by(NETNSA_PID, pid)
-    }
-
-    fn number_by(&mut self, way: u16, value: i32) -> io::Result<Option<i32>> {
-        let question = [&[0; GENERAL][..], &attribute(way, &value.to_ne_bytes())].concat();
-        self.get(RTM_GETNSID, &question, RTM_NEWNSID, |payload| {
+    /// The same of many.
+    pub(crate) fn numbers_of(&mut self, others: &[Other<'_>]) -> Vec<Option<i32>> {
+        let question = |other: &Other<'_>| {
+            let (way, value) = match other {
+                Other::Network(network) => (NETNSA_FD, network.as_raw_fd()),
+                Other::Process(pid) => (NETNSA_PID, *pid),
+            };
+            [&[0; GENERAL][..], &attribute(way, &value.to_ne_bytes())].concat()
+        };
+        let questions: Vec<_> = others.iter().map(question).collect();
+        self.get_each(RTM_GETNSID, &questions, RTM_NEWNSID, |_, payload| {
             let (_, value) = attributes(payload, GENERAL).find(|(kind, _)| *kind == NETNSA_NSID)?;
             bytes(value).map(i32::from_ne_bytes).filter(|id| *id >= 0)
         })
     }
 
-    fn send(&mut self, question: u16, flags: u16, body: &[u8]) -> io::Result<()> {
-        self.sequence += 1;
-        let mut request = vec![0; HEADER + body.len()];
-        request[HEADER..].copy_from_slice(body);
-        let mut message = NetlinkBuffer::new(&mut request[..]);
-        message.set_length((HEADER + body.len()) as u32);
-        message.set_message_type(question);
-        message.set_flags(flags);
-        message.set_sequence_number(self.sequence);
-        rustix::io::retry_on_intr(|| rustix::net::send(&self.socket, &request, SendFlags::empty()))?;
+    fn send(&mut self, question: u16, flags: u16, bodies: &[impl AsRef<[u8]>]) -> io::Result<()> {
+        let mut requests = Vec::new();
+        for body in bodies.iter().map(AsRef::as_ref) {
+            self.sequence = self.sequence.wrapping_add(1);
+            let begin = requests.len();
+            requests.resize(begin + HEADER, 0);
+            requests.extend_from_slice(body);
+            let mut message = NetlinkBuffer::new(&mut requests[begin..]);
+            message.set_length((HEADER + body.len()) as u32);
+            message.set_message_type(question);
+            message.set_flags(flags);
+            message.set_sequence_number(self.sequence);
+            requests.resize(requests.len().next_multiple_of(4), 0);
+        }
+        rustix::io::retry_on_intr(|| rustix::net::send(&self.socket, &requests, SendFlags::empty()))?;
         Ok(())
+    }
+
+    fn receive(&mut self, flags: RecvFlags) -> io::Result<()> {
+        self.piece.clear();
+        let (socket, piece) = (&self.socket, &mut self.piece);
+        let receive = || rustix::net::recv(socket, spare_capacity(&mut *piece), flags | RecvFlags::TRUNC);
+        let (_, size) = rustix::io::retry_on_intr(receive)?;
+        if size > self.piece.len() { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(()) }
     }
 
     /// Whether the list changed while it was told.
@@ -163,13 +217,7 @@ impl Socket {
         let mut changed = false;
         let mut enough = false;
         loop {
-            self.piece.clear();
-            let (socket, piece) = (&self.socket, &mut self.piece);
-            let receive = || rustix::net::recv(socket, spare_capacity(&mut *piece), RecvFlags::TRUNC);
-            let (_, size) = rustix::io::retry_on_intr(receive)?;
-            if size > self.piece.len() {
-                return Err(io::ErrorKind::FileTooLarge.into());
-            }
+            self.receive(RecvFlags::empty())?;
             for message in messages(&self.piece) {
                 let message = message?;
                 if message.sequence_number() != self.sequence {
@@ -181,9 +229,6 @@ impl Socket {
                     NLMSG_ERROR => return ended(message.payload()).map(|()| changed),
                     kind if kind == answer && !enough => {
                         enough = each(message.payload()) == Next::Enough;
-                        if message.flags() & NLM_F_MULTIPART == 0 {
-                            return Ok(false);
-                        }
                     }
                     // The rest of a list is heard to its end: before that, the kernel takes no other question.
                     _ => {}

@@ -73,7 +73,7 @@ pub fn link_named(of: &str) -> Option<Link> {
     // The attribute's text ends in a zero byte.
     let text = [of.as_bytes(), &[0]].concat();
     let question = [&[0; LINK_HEADER][..], &attribute(IFLA_IFNAME, &text), &without_counts()].concat();
-    let answer = Socket::open(Protocol::Route).ok()?.get(RTM_GETLINK, &question, RTM_NEWLINK, Link::parse).ok()?;
+    let answer = Socket::open(Protocol::Route).ok()?.get(RTM_GETLINK, &question, RTM_NEWLINK, Link::parse);
     // The kernel may take one of its other names.
     answer.filter(|link| link.name == of)
 }
@@ -105,7 +105,7 @@ fn tell(inode: Inode, socket: &mut Socket, own: Option<&OwnedFd>) -> io::Result<
         if routes.len() < MOST { Next::More } else { Next::Enough }
     })?;
     // Not before its interfaces were told, which gives a number to each network where one has its other end.
-    let number_of_own = own.map(|own| socket.number_of(own.as_fd())).transpose()?.flatten();
+    let number_of_own = own.and_then(|own| socket.number_of(own.as_fd()));
     Ok(Network { inode, number_of_own, links, routes })
 }
 

@@ -63,27 +63,33 @@ impl Visit<'_> {
     /// the kernel a walk through a table of all networks. What does not tell has nobody.
     pub fn listening_at(&self, addresses: &[IpAddr], port: u16) -> Vec<Listener> {
         let Ok(mut socket) = self.socket(netlink::Protocol::SocketDiagnosis) else { return Vec::new() };
+        let of = |protocol| addresses.iter().map(move |address| (protocol, request_at(protocol, *address, port)));
+        let (protocols, questions): (Vec<_>, Vec<_>) = PROTOCOLS.into_iter().flat_map(of).unzip();
+        let answers = socket.get_each(SOCK_DIAG_BY_FAMILY, &questions, SOCK_DIAG_BY_FAMILY, |at, answer| {
+            let waits = answer.get(STATE) == Some(&state(protocols[at]));
+            listener(answer, protocols[at]).filter(|new| waits && new.address.port() == port)
+        });
         let mut found: Vec<Listener> = Vec::new();
-        for (protocol, address) in
-            PROTOCOLS.into_iter().flat_map(|protocol| addresses.iter().map(move |ip| (protocol, ip)))
-        {
-            // Of UDP, the kernel takes source and destination the other way round.
-            let side = if protocol == Protocol::Tcp { SOURCE } else { DESTINATION };
-            let mut request = request(protocol, family(*address), side, port);
-            let at = side.address;
-            match address {
-                IpAddr::V4(ip) => request[at..at + 4].copy_from_slice(&ip.octets()),
-                IpAddr::V6(ip) => request[at..at + 16].copy_from_slice(&ip.octets()),
+        for new in answers.into_iter().flatten() {
+            if found.iter().all(|known| known.inode != new.inode) {
+                found.push(new);
             }
-            let parse =
-                |answer: &[u8]| listener(answer, protocol).filter(|_| answer.get(STATE) == Some(&state(protocol)));
-            let answer = socket.get(SOCK_DIAG_BY_FAMILY, &request, SOCK_DIAG_BY_FAMILY, parse).ok().flatten();
-            found.extend(
-                answer.filter(|new| new.address.port() == port && found.iter().all(|known| known.inode != new.inode)),
-            );
         }
         found
     }
+}
+
+/// For whoever takes what is sent there.
+fn request_at(protocol: Protocol, address: IpAddr, port: u16) -> [u8; REQUEST] {
+    // Of UDP, the kernel takes source and destination the other way round.
+    let side = if protocol == Protocol::Tcp { SOURCE } else { DESTINATION };
+    let mut request = request(protocol, family(address), side, port);
+    let at = side.address;
+    match address {
+        IpAddr::V4(ip) => request[at..at + 4].copy_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => request[at..at + 16].copy_from_slice(&ip.octets()),
+    }
+    request
 }
 
 /// One end of a socket in a request: where its port is and where its address.

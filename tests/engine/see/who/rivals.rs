@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use testbed::guard::Scratch;
 use testbed::{Container, guard, image, output, pid, wait};
 
 use super::{owners, rows, set, who};
@@ -40,6 +41,36 @@ fn an_address_that_two_have_is_of_both() -> Result<()> {
     for word in ["198.51.100.7", "02:00:5e:10:00:07"] {
         assert_eq!(only_owner(word)?, format!("docker://{}", thief.name()));
     }
+    Ok(())
+}
+
+/// Answers about many interfaces wait for us in one place, of which each takes as much as it has names.
+#[test]
+fn interfaces_with_very_many_names_do_not_hide_others() -> Result<()> {
+    let run = || Container::run(image::busybox()?, &["--cap-add", "NET_ADMIN"], &["sleep", "100000"]);
+    let (hoarder, web) = (run()?, run()?);
+    let pid = hoarder.pid()?.to_string();
+    let mac = web.inspect("{{.NetworkSettings.MacAddress}}")?;
+    let host_ends = |end: usize| format!("cn{pid}v{end}");
+    let mut lines = String::new();
+    for end in 0..8 {
+        let host_end = host_ends(end);
+        output::stdout(Command::new("ip").args(["link", "add", &host_end, "type", "veth", "peer", "name"]).args([
+            &format!("e{end}"),
+            "netns",
+            &pid,
+        ]))?;
+        let name = |number: usize| format!("property add dev e{end} altname {end}-{number}-{}\n", "x".repeat(110));
+        lines.extend((0..300).map(|number| format!("link {}", name(number))));
+    }
+    lines.push_str(&format!("link set e7 address {mac}\n"));
+    let script = Scratch::new()?;
+    let script = script.path().join("names");
+    std::fs::write(&script, lines)?;
+    output::stdout(Command::new("nsenter").args(["-n", "-t", &pid, "ip", "-batch"]).arg(&script))?;
+    let both = BTreeSet::from([&web, &hoarder].map(|one| format!("docker://{}", one.name())));
+    let found: BTreeSet<_> = owners(&mac)?.intersection(&both).cloned().collect();
+    assert_eq!(found, both);
     Ok(())
 }
 

@@ -44,12 +44,13 @@ impl Host<'_> {
 
     /// The networks, but for the host's own, in which an interface has this hardware address.
     pub(super) fn having_mac(&self, mac: [u8; 6], reach: Reach) -> Vec<Held> {
-        let mut outside = Outside::here();
         let ends = self.links().iter().filter_map(|link| Some((link.peer_network?, link.peer?)));
-        let mut is_it =
-            |(number, index): &(i32, u32)| outside.as_mut().and_then(|it| it.mac(*number, *index)) == Some(mac);
-        let known: Vec<_> = ends.filter(&mut is_it).map(|(number, _)| number).collect();
-        let may_have = |number: Option<i32>| known.is_empty() || number.is_none_or(|number| known.contains(&number));
+        let ends: Vec<_> = ends.collect();
+        let macs = Outside::here().map(|mut outside| outside.macs(&ends)).unwrap_or_default();
+        let told: Vec<_> = ends.iter().zip(macs).map(|((number, _), of)| (*number, of)).collect();
+        let is_known = told.iter().any(|(_, of)| *of == Some(mac));
+        let is_of = |number| told.iter().any(|(its, of)| *its == number && of.is_none_or(|of| of == mac));
+        let may_have = |number: Option<i32>| !is_known || number.is_none_or(is_of);
         let near = self.numbers().iter().zip(self.near()).filter(|(number, _)| may_have(**number));
         let near: Vec<_> = near.map(|(_, home)| home.clone()).collect();
         self.networks_of(&near, reach, |visit| visit.has_mac(mac))
