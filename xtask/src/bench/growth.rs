@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use testbed::{Container, image, output};
 use super::crowd::{self, Crowd};
 use super::measure::{self, Contender, Median, of};
 use super::plot::Curve;
-use super::{MANY, Promise, at_most};
+use super::{MANY, Promise, at_least, at_most};
 use crate::interrupt;
 
 /// How many containers there are at each step.
@@ -23,6 +23,9 @@ const LISTED: usize = 60;
 
 /// How often each line is run at a step.
 pub(super) const RUNS: usize = 120;
+
+/// How often each network is asked by hand.
+pub(super) const SWEEPS: usize = 16;
 
 /// How long, in milliseconds, `who` may take with the most containers.
 const WHO: f64 = 10.0;
@@ -36,6 +39,7 @@ const BY_INODE: &str = "cnsenter who INODE";
 const BY_MAC: &str = "cnsenter who MAC";
 const BY_PORT: &str = "cnsenter who :PORT";
 const BY_LISTENER: &str = "cnsenter who :INSIDE";
+const SWEEP: &str = "nsenter and ss in each network";
 const INSPECT: &str = "cnsenter inspect NAME";
 const NET: &str = "cnsenter --net NAME";
 
@@ -45,6 +49,8 @@ pub(super) struct Growth {
     pub(super) steps: Vec<Vec<Median>>,
     /// Those of `who` at the last.
     pub(super) who: Vec<Median>,
+    /// What a port takes that only a container knows of, and what it takes to look for it by hand.
+    pub(super) inside: Vec<Median>,
     /// How many of the containers `ls` listed at [`LISTED`], and how many others.
     listed: (usize, usize),
 }
@@ -82,10 +88,13 @@ pub(super) fn measure(cnsenter: &str, first: &Container, crowd: &mut Crowd, scra
         who(BY_INODE, &subject.container.netns()?.to_string()),
         who(BY_MAC, &subject.container.inspect("{{.NetworkSettings.MacAddress}}")?),
         who(BY_PORT, &format!(":{}", subject.port()?)),
-        who(BY_LISTENER, &format!(":{INSIDE}")),
     ];
+    let by_listener = who(BY_LISTENER, &format!(":{INSIDE}"));
+    let by_hand = Contender::new(SWEEP, format!("sh {}", sweep(scratch)?.display()));
     let who = measure::medians(&ways, super::RUNS, scratch)?;
-    Ok(Growth { steps, who, listed })
+    println!("bench: a port inside one of {MANY} networks, {SWEEPS} runs each");
+    let inside = measure::medians(&[by_listener, by_hand], SWEEPS, scratch)?;
+    Ok(Growth { steps, who, inside, listed })
 }
 
 impl Growth {
@@ -109,6 +118,8 @@ impl Growth {
             measured: format!("{milliseconds:.1} ms"),
             kept: *milliseconds <= WHO,
         }));
+        let faster = of(&self.inside, SWEEP) / of(&self.inside, BY_LISTENER);
+        promises.push(at_least(&format!("`{BY_LISTENER}` with {MANY} containers, faster than {SWEEP}"), faster, 40.0));
         promises
     }
 
@@ -118,6 +129,17 @@ impl Growth {
         let points = |name| STEPS.iter().zip(&self.steps).map(move |(count, times)| (*count as u32, of(times, name)));
         names.map(|name| Curve { name, points: points(name).collect() }).collect()
     }
+}
+
+/// A script that asks each container's network who listens there.
+fn sweep(scratch: &Path) -> Result<PathBuf> {
+    let ids = output::stdout(Command::new("docker").args(["ps", "-q"]))?;
+    let pids =
+        Command::new("docker").args(["inspect", "-f", "{{.State.Pid}}"]).args(ids.split_whitespace()).output()?;
+    let ask = |pid: &str| format!("nsenter -t {pid} -n ss -Hltun 'sport = :{INSIDE}'\n");
+    let script = scratch.join("sweep.sh");
+    fs::write(&script, String::from_utf8(pids.stdout)?.split_whitespace().map(ask).collect::<String>())?;
+    Ok(script)
 }
 
 /// The full IDs that `cnsenter ls` lists.
@@ -174,15 +196,16 @@ mod tests {
     fn growth(ls: f64, who: f64, listed: (usize, usize)) -> Growth {
         let median = |name, milliseconds| Median { name, milliseconds, quartiles: (0.0, 0.0) };
         let step = || vec![median(LS, ls), median(PS, 30.0)];
-        Growth { steps: STEPS.map(|_| step()).into(), who: vec![median(BY_IP, who)], listed }
+        let inside = vec![median(BY_LISTENER, who), median(SWEEP, 400.0)];
+        Growth { steps: STEPS.map(|_| step()).into(), who: vec![median(BY_IP, who)], inside, listed }
     }
 
     #[test]
     fn a_promise_is_broken_by_a_slow_list_an_incomplete_one_and_a_slow_answer() {
         let kept = |growth: Growth| growth.promises().iter().map(|promise| promise.kept).collect::<Vec<_>>();
-        assert_eq!(kept(growth(29.0, 9.9, (60, 0))), [true, true, true]);
-        assert_eq!(kept(growth(30.2, 10.1, (59, 0))), [false, false, false]);
-        assert_eq!(kept(growth(29.0, 9.9, (60, 1))), [true, false, true]);
+        assert_eq!(kept(growth(29.0, 9.9, (60, 0))), [true, true, true, true]);
+        assert_eq!(kept(growth(30.2, 10.1, (59, 0))), [false, false, false, false]);
+        assert_eq!(kept(growth(29.0, 9.9, (60, 1))), [true, false, true, true]);
     }
 
     #[test]
