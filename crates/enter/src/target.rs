@@ -137,8 +137,9 @@ fn unreadable(pid: i32, path: PathBuf, error: &std::io::Error) -> Error {
         _ if missing => return Error::NoProc,
         _ => {}
     }
-    // A process that is ending loses its namespaces first.
-    let ending = path.parent().is_some_and(|folder| folder.ends_with("ns"));
+    // A process that is ending loses its folders and namespaces first.
+    let of_process = path.strip_prefix(format!("/proc/{pid}"));
+    let ending = of_process.is_ok_and(|file| ["root", "cwd", "ns"].iter().any(|first| file.starts_with(first)));
     match missing && (ending || is_gone(pid)) {
         true => Error::NoProcess(pid),
         false => Error::Open { path, errno },

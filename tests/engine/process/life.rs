@@ -3,11 +3,12 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use testbed::{Container, engine, image, wait};
 
 use super::{LIMIT, Running, owned, until_state};
+use crate::run::run;
 use crate::spellings::sides::{Side, Sides, Target, children};
 
 /// Never asks for anything, never ends.
@@ -141,5 +142,30 @@ fn a_stopped_one_does_not_hold_the_container() -> Result<()> {
     // The control: under nsenter the zombie that nobody reaps holds the pid namespace, and the engine gives up.
     let (took, removed) = remove_under(sides.newest(), &["-a"])?;
     ensure!(removed.is_err() || took > Duration::from_secs(5), "nsenter lets it go: {took:?} {removed:?}");
+    Ok(())
+}
+
+#[test]
+fn a_process_that_is_ending_is_no_target() -> Result<()> {
+    let target = Target::unshared("--net --pid --mount")?;
+    let pid = target.pid();
+    let sides = Sides::new()?;
+    // The zombie that a stopped nsenter does not reap holds the pid namespace, and with it the end of its first process.
+    let holder = Running::start(sides.newest(), &["-p", "-t", &pid.to_string()], SLEEPS)?;
+    holder.kill(0, Signal::STOP)?;
+    until_state(holder.pid(0)?, |state| state == Some('T'), "a stopped holder")?;
+    let init = rustix::process::Pid::from_raw(pid.cast_signed()).context("pid 0")?;
+    rustix::process::kill_process(init, Signal::KILL)?;
+    wait::until(LIMIT, "a process without folders", || {
+        std::fs::read_link(format!("/proc/{pid}/root")).is_err().then_some(())
+    })?;
+    ensure!(super::state(pid).is_some_and(|state| !"ZX".contains(state)), "it has ended");
+    let own = "--net=/proc/self/ns/net";
+    for options in [&["-n"][..], &["-m"], &["-a"], &[own, "-r"], &[own, "-w"]] {
+        let output = run([options, &["-t", &pid.to_string(), "true"]].concat())?;
+        let message = format!("cnsenter: no process with pid {pid}\n");
+        ensure!(output.stderr.starts_with(&message), "{options:?}: {output:?}");
+    }
+    drop(holder);
     Ok(())
 }
