@@ -125,23 +125,22 @@ fn reach(args: &Args, waiting: Option<&Waiting>) -> Result<(Planned, Resolved, O
 
 /// `--wait`, begun.
 struct Waiting {
-    end: Instant,
+    time: resolve::Waiting,
     /// The last process that was not there, or not the container's, and since when it is not.
     impostor: Cell<Option<(i32, Instant)>>,
 }
 
 impl Waiting {
     fn begin(longest: Duration) -> Self {
-        let since = Instant::now();
-        Self { end: since.checked_add(longest).unwrap_or(since), impostor: Cell::new(None) }
+        Self { time: resolve::Waiting::begin(longest), impostor: Cell::new(None) }
     }
 
     /// Whether the container that was to be entered ended just then. An engine notices that a little later.
     fn goes_on_after(&self, failure: &Failure, args: &Args) -> bool {
         let goes_on = match failure {
-            Failure::Refused(Refusal::NotRunning(_)) => Instant::now() < self.end,
+            Failure::Refused(Refusal::NotRunning(_)) => !self.time.is_over(),
             Failure::Unresolved(resolve::Error::NotRunning(container)) => {
-                Instant::now() < self.end && !matches!(container.state, State::Dead | State::Removing)
+                !self.time.is_over() && !matches!(container.state, State::Dead | State::Removing)
             }
             // It has just ended, its pid is another's by now; or its engine's pids are not ours, and never will be.
             Failure::NotEntered {
@@ -152,7 +151,7 @@ impl Waiting {
                 let known = self.impostor.get().filter(|(known, _)| known == pid);
                 let since = known.map_or(now, |(_, since)| since);
                 self.impostor.set(Some((*pid, since)));
-                now < self.end && since.elapsed() < args.timeout
+                !self.time.is_over() && since.elapsed() < args.timeout
             }
             _ => false,
         };
@@ -203,7 +202,7 @@ fn resolve(
     settings: &Settings,
     waiting: Option<&Waiting>,
 ) -> Result<Resolved, Failure> {
-    let running = waiting.map(|waiting| resolve::wait(reference, settings, waiting.end)).transpose()?;
+    let running = waiting.map(|waiting| resolve::wait(reference, settings, &waiting.time)).transpose()?;
     Ok(match (args.sandbox, running) {
         (true, Some(running)) => Resolved::Sandbox(resolve::sandbox_of(reference, running, settings)?),
         (true, None) => Resolved::Sandbox(resolve::resolve_sandbox(reference, settings)?),

@@ -42,6 +42,7 @@ pub use sandbox::{Sandbox, SandboxFile};
 pub use specification::{
     Capabilities, IoPriority, Limit, OciRuntime, Scheduler, Seccomp, SeccompArgument, SeccompRule, Specification, User,
 };
+pub use wait::Waiting;
 
 /// Finds the container that `reference` names: exact name, else full ID, else unique ID prefix. Docker is asked first,
 /// the other runtimes of this machine when it does not know the name; what does not answer is looked for on disk.
@@ -54,13 +55,14 @@ pub fn resolve(reference: &Reference, settings: &Settings) -> Result<Container, 
     search::find(reference, settings)
 }
 
-/// As [`resolve`], and waits until `end` for the container to run: for its first start, or its next.
+/// As [`resolve`], and waits for the container to run: for its first start, or its next. Taken up again with the same
+/// `waiting` where that run was over too soon.
 ///
 /// # Errors
 /// As [`resolve`], and [`Error::WaitedInVain`]. A container that a runtime named by the reference does not know is
 /// waited for where that runtime keeps no record of what does not run.
-pub fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<Container, Error> {
-    wait::wait(reference, settings, end)
+pub fn wait(reference: &Reference, settings: &Settings, waiting: &Waiting) -> Result<Container, Error> {
+    wait::wait(reference, settings, waiting)
 }
 
 /// Finds the network sandbox that `reference` names: that of a container, or a file of the engine's netns folder by

@@ -1,6 +1,7 @@
 //! Waiting until a container runs: for the engine's own event where there is an engine, by looking at the runtime's state
 //! again and again where there is none. What is found is found by `search`.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::container::{Container, Source, State};
@@ -23,11 +24,33 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 const REPLACED: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// Waits until `end` for the container to run.
-pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> Result<Container, Error> {
-    let start = Instant::now();
+/// How long there is to wait, whatever runs were missed meanwhile.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    begin: Instant,
+    end: Instant,
+    /// Once: a crash loop goes on for hours.
+    complained: Cell<bool>,
+}
+
+impl Waiting {
+    /// From now on, for so long.
+    pub fn begin(longest: Duration) -> Self {
+        let begin = Instant::now();
+        Self { begin, end: begin.checked_add(longest).unwrap_or(begin), complained: Cell::new(false) }
+    }
+
+    /// Whether the time is over.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.end
+    }
+}
+
+/// Waits for the container to run.
+pub(crate) fn wait(reference: &Reference, settings: &Settings, waiting: &Waiting) -> Result<Container, Error> {
+    let end = waiting.end;
     let mut known = None;
-    let (mut told, mut complained) = (false, false);
+    let mut told = false;
     loop {
         // Before the question, so that no event falls between it and the wait.
         let since = SystemTime::now();
@@ -39,10 +62,8 @@ pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> 
                 return Err(Error::NotRunning(Box::new(found)));
             }
             Ok(found) => {
-                // Once: a crash loop goes on for hours.
-                if told && !complained {
+                if told && !waiting.complained.replace(true) {
                     log::warn!("{} ran, and ended before it could be entered; waiting for its next run", found.name);
-                    complained = true;
                 }
                 log::info!("waiting for {} to run", found.name);
                 match found.source {
@@ -67,9 +88,9 @@ pub(crate) fn wait(reference: &Reference, settings: &Settings, end: Instant) -> 
             }
             Err(error) => return Err(error),
         };
-        if Instant::now() >= end {
+        if waiting.is_over() {
             let reference = reference.clone();
-            return Err(Error::WaitedInVain { reference, waited: start.elapsed(), last });
+            return Err(Error::WaitedInVain { reference, waited: waiting.begin.elapsed(), last });
         }
     }
 }
@@ -122,4 +143,20 @@ fn by_state(
         std::thread::sleep(INTERVAL);
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_went_on_after_a_run_was_over_says_how_long_it_was_in_all() {
+        let reference = "pod/nowhere/nobody".parse().unwrap();
+        let begin = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
+        let waiting = Waiting { begin, ..Waiting::begin(Duration::ZERO) };
+        match wait(&reference, &Settings::default(), &waiting) {
+            Err(Error::WaitedInVain { waited, .. }) => assert!(waited >= Duration::from_secs(5), "{waited:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
