@@ -1,6 +1,6 @@
 //! Namespaces, interfaces, addresses, routes, DNS and ports: beside lsns, ip, docker and the container's own files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
@@ -137,7 +137,28 @@ fn what_is_the_hosts_is_said_to_be() -> Result<()> {
     for kind in ["ipc", "net", "pid", "uts"] {
         assert!(of_host.contains(&ns::link(kind, ns::own(kind)?)), "{kind}: {text}");
     }
-    assert!(!text.contains("\nlistening "), "{text}");
+    assert!(text.contains("\nlistening  on nothing\n"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn on_the_hosts_network_its_own_ports_are_told() -> Result<()> {
+    // The first process starts those that listen.
+    let program = "httpd -p 127.0.0.1:0 -f & nc -ll -p 0 -e true & wait";
+    let web = Container::run(image::busybox()?, &["--network", "host"], &["sh", "-c", program])?;
+    let by_ss = wait::until(Duration::from_secs(10), "two that listen", || {
+        let (pids, told) = (web.docker(&["top"]).ok()?, stdout("ss", &["-Hltunp"]).ok()?);
+        let pids: Vec<_> = pids.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
+        let of_web = |line: &&str| pids.iter().any(|pid| line.contains(&format!("pid={pid},")));
+        let ends = told.lines().filter(of_web).filter_map(|line| line.split_whitespace().nth(4).map(str::to_owned));
+        Some(ends.collect::<BTreeSet<_>>()).filter(|ends| ends.len() == 2)
+    })?;
+    let shown = inspect(web.name())?;
+    let shown = array(&shown["listeners"]).iter().map(|it| {
+        let (address, port) = (it["address"].as_str().unwrap_or_default(), &it["port"]);
+        if address == "::" { format!("*:{port}") } else { format!("{address}:{port}") }
+    });
+    assert_eq!(shown.collect::<BTreeSet<_>>(), by_ss);
     Ok(())
 }
 

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use enter::Observed;
-use resolve::Published;
+use resolve::{Published, Records, Settings};
 use rustix::io::Errno;
 use survey::{Home, Listener, Protocol, Route};
 
 use super::super::inventory::{self, Interface};
-use super::facts::{Known, reason, said};
+use super::facts::{Known, NOT_OURS, reason, said};
 
 /// Which servers it asks for names.
 const FILE: &str = "/etc/resolv.conf";
@@ -79,6 +79,19 @@ impl Dns {
         }
         dns
     }
+}
+
+/// Where the processes of a cgroup listen on the host's network, which is everybody's.
+pub(super) fn listeners_of(cgroup: &Path, settings: &Settings) -> Known<Vec<Listener>> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(NOT_OURS.to_owned());
+    }
+    let processes = Records::of(settings).folder(cgroup).map(|folder| folder.processes).unwrap_or_default();
+    let mut all = Listener::of(None, None).map_err(reason)?;
+    let sockets: Vec<_> = all.iter().map(|listener| listener.inode).collect();
+    let held = survey::holders(&sockets, &processes);
+    all.retain(|listener| held.contains_key(&listener.inode));
+    Ok(all)
 }
 
 /// The container's ports that are published, each once, and the host's ends that lead there.

@@ -109,7 +109,7 @@ pub(super) fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
         rows.push(row);
     }
     screen.rows("published", rows);
-    let Some(live) = live.filter(|_| !facts.is_of_host(Kind::Net)) else { return };
+    let Some(live) = live else { return };
     let Some(listeners) = screen.known("listening", &live.listeners) else { return };
     let all = ends(listeners);
     let all = if all.is_empty() { "on nothing".to_owned() } else { list(&all) };
