@@ -60,6 +60,10 @@ impl Readings {
 
 /// The ways to read a word.
 pub(super) fn readings(word: &str) -> Readings {
+    let pids: Vec<_> = pids(word).map(Reading::Process).collect();
+    if !pids.is_empty() {
+        return Readings { likely: pids, possible: Vec::new() };
+    }
     if let Some(reading) = certain(word) {
         return Readings { likely: vec![reading], possible: Vec::new() };
     }
@@ -103,6 +107,13 @@ fn certain(word: &str) -> Option<Reading> {
     (is_path || is_unit).then(|| Reading::Path(PathBuf::from(word)))
 }
 
+/// The processes that have a socket as ss(8) prints them: `users:(("nginx",pid=4711,fd=6))`.
+fn pids(word: &str) -> impl Iterator<Item = i32> {
+    let digits =
+        |rest: &str| rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default().parse().ok();
+    word.split("pid=").skip(1).filter_map(digits)
+}
+
 /// The process of a folder of `/proc`, or of what is in it; namespaces and descriptors are files of their own.
 fn process_folder(word: &str) -> Option<i32> {
     let mut parts = word.strip_prefix("/proc/")?.split('/');
@@ -142,11 +153,19 @@ fn hexadecimal(word: &str) -> Option<u64> {
     word.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(word, 16).ok()).flatten()
 }
 
-/// A port: `:80`, `HOST:80`, `80/tcp`, `HOST:80/udp`, and as docker ps prints one, `0.0.0.0:8080->80/tcp`.
+/// The protocols that have ports.
+const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
+
+/// A port: `:80`, `HOST:80`, `80/tcp`, `HOST:80/udp`, `tcp:80`, and as docker ps prints one, `0.0.0.0:8080->80/tcp`.
 fn port(word: &str) -> Option<Port> {
+    let before = |name: &&str| word.strip_prefix(name).is_some_and(|rest| rest.starts_with([':', '/']));
+    if let Some(protocol) = PROTOCOLS.into_iter().find(before) {
+        let port = port(&format!(":{}", &word[protocol.len() + 1..]))?;
+        return (port.host.is_none() && port.protocol.is_none()).then_some(Port { protocol: Some(protocol), ..port });
+    }
     let (outer, inner) = word.split_once("->").unwrap_or((word, word));
     let protocol = match inner.split_once('/') {
-        Some((_, name)) => Some(["tcp", "udp", "sctp"].into_iter().find(|known| *known == name)?),
+        Some((_, name)) => Some(PROTOCOLS.into_iter().find(|known| *known == name)?),
         None => None,
     };
     let outer = outer.split_once('/').map_or(outer, |(port, _)| port);
@@ -288,6 +307,14 @@ mod tests {
     }
 
     #[test]
+    fn what_ss_says_of_a_socket_are_processes() {
+        let all = [4711, 4712].map(Reading::Process);
+        assert_eq!(readings("users:((\"nginx\",pid=4711,fd=6),(\"nginx\",pid=4712,fd=6))").likely, all);
+        assert_eq!(readings("pid=4711").likely, all[..1]);
+        assert!(readings("pid=x").likely.iter().all(|reading| !matches!(reading, Reading::Process(_))));
+    }
+
+    #[test]
     fn a_reference_is_a_name() {
         for word in ["web", "docker://web", "pod/shop/web-0/app", "compose://shop/web", "0123456789ab"] {
             assert_eq!(likely(word), [Reading::Name(word.parse().unwrap())], "{word}");
@@ -333,13 +360,13 @@ mod tests {
         for word in [":8080", "*:8080", "0.0.0.0:8080", "[::]:8080"] {
             assert_eq!(likely(word), port(None, None), "{word}");
         }
-        for word in ["8080/tcp", ":8080/tcp", "0.0.0.0:8080->80/tcp"] {
+        for word in ["8080/tcp", ":8080/tcp", "0.0.0.0:8080->80/tcp", "tcp:8080", "tcp/8080"] {
             assert_eq!(likely(word), port(None, Some("tcp")), "{word}");
         }
         assert_eq!(likely("10.0.0.7:8080"), port(Some("10.0.0.7"), None));
         assert_eq!(likely("localhost:8080/udp"), port(Some("127.0.0.1"), Some("udp")));
         assert_eq!(likely("[fe80::7]:8080"), port(Some("fe80::7"), None));
-        for word in [":0", ":65536", ":http", "8080/icmp", "web:8080", ":+8080", "::8080->"] {
+        for word in [":0", ":65536", ":http", "8080/icmp", "web:8080", ":+8080", "::8080->", "tcp:", "tcp:8080/udp"] {
             let is_port = |reading: &Reading| matches!(reading, Reading::Port(_));
             assert!(!likely(word).iter().any(is_port), "{word}");
         }
