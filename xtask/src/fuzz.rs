@@ -1,5 +1,5 @@
 //! `cargo xtask fuzz`: libFuzzer on every parser of foreign bytes, one after the other. What each of them has to keep is
-//! in `resolve`'s `foreign.rs`; the tests feed the same parsers for a moment.
+//! in the `foreign.rs` of `resolve` and `survey`; the tests feed the same parsers for a moment.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use testbed::output;
 use crate::{interrupt, run};
 
 /// The parsers, by the name of their target.
-const TARGETS: [&str; 6] = ["state", "docker", "annotations", "mountinfo", "process", "reference"];
+const TARGETS: [&str; 8] = ["state", "docker", "annotations", "mountinfo", "process", "reference", "netlink", "texts"];
 
 /// Inputs longer than this, in bytes, find nothing new.
 const LONGEST: u32 = 8192;

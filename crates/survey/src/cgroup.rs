@@ -140,7 +140,7 @@ fn list(pid: i32) -> Result<Vec<u8>, Error> {
 }
 
 /// The same lines, each path no further down than the first cgroup that is called by an ID.
-fn down_to(list: &[u8], id: &str) -> Vec<u8> {
+pub(crate) fn down_to(list: &[u8], id: &str) -> Vec<u8> {
     // `ID`, `docker-ID.scope`, `:youki:ID`, `lxc.payload.ID`.
     let is_its = |unit: &[u8]| {
         let before = unit.strip_suffix(b".scope").unwrap_or(unit).strip_suffix(id.as_bytes());
@@ -154,7 +154,7 @@ fn down_to(list: &[u8], id: &str) -> Vec<u8> {
     list.split(|byte| *byte == b'\n').map(cut).collect::<Vec<_>>().join(&b'\n')
 }
 
-fn main_path(list: &[u8]) -> PathBuf {
+pub(crate) fn main_path(list: &[u8]) -> PathBuf {
     place(list, "memory").map(|place| path(place.path)).unwrap_or_default()
 }
 

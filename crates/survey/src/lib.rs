@@ -7,6 +7,9 @@
 mod cgroup;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod foreign;
 mod holder;
 mod link;
 mod listener;
@@ -29,7 +32,7 @@ pub use listener::{Listener, Protocol};
 pub use member::{is_in, members};
 pub use mount::{Mount, mounted_over, mounts_of};
 pub use namespace::{Inode, Kind, Namespaces};
-pub use network::{Network, bare_links, has, link_named, links, network};
+pub use network::{Extent, Network, bare_links, has, link_named, network};
 pub use outside::{Outside, numbers};
 pub use process::{Process, moment};
 pub use route::Route;

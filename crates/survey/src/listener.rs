@@ -81,7 +81,7 @@ impl Listener {
 }
 
 /// The sockets of a list that wait, without its heading.
-fn waiting(lines: impl Iterator<Item = Vec<u8>>, protocol: Protocol) -> impl Iterator<Item = Listener> {
+pub(crate) fn waiting(lines: impl Iterator<Item = Vec<u8>>, protocol: Protocol) -> impl Iterator<Item = Listener> {
     let sockets = lines.skip(1).map_while(|line| Socket::parse(std::str::from_utf8(&line).ok()?));
     let state = match protocol {
         Protocol::Tcp => TCP_LISTEN,

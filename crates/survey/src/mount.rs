@@ -53,7 +53,7 @@ pub(crate) fn mounts(process: &Path, kinds: &[&str]) -> io::Result<impl Iterator
 }
 
 impl Mount {
-    fn parse(line: &[u8], kinds: &[&str]) -> Option<Self> {
+    pub(crate) fn parse(line: &[u8], kinds: &[&str]) -> Option<Self> {
         let mut fields = line.split(|byte| *byte == b' ');
         let (device, root, point, own_options) = (fields.nth(2)?, fields.next()?, fields.next()?, fields.next()?);
         // Optional fields end with a dash.

@@ -247,7 +247,7 @@ fn ended(payload: &[u8]) -> io::Result<()> {
 }
 
 /// The messages of a piece.
-fn messages(mut piece: &[u8]) -> impl Iterator<Item = io::Result<NetlinkBuffer<&[u8]>>> {
+pub(crate) fn messages(mut piece: &[u8]) -> impl Iterator<Item = io::Result<NetlinkBuffer<&[u8]>>> {
     std::iter::from_fn(move || {
         if piece.is_empty() {
             return None;

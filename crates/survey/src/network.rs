@@ -32,8 +32,17 @@ pub struct Network {
     pub number_of_own: Option<i32>,
     /// By their numbers.
     pub links: Vec<Link>,
-    /// Those of the main tables, but for what exceeds 100 000.
+    /// Those of the main tables, but for what exceeds 100 000; none where they were not asked for.
     pub routes: Vec<Route>,
+}
+
+/// How much of a network is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Its interfaces and their addresses, but no counts of bytes and packets, and no routes.
+    Interfaces,
+    /// All of it, which takes the kernel twice as long.
+    Everything,
 }
 
 /// Looks into a network; `None` is that of this thread. The thread steps into the network for the moment that opening a
@@ -41,8 +50,8 @@ pub struct Network {
 ///
 /// # Errors
 /// [`Error::Network`] where it may not be looked into, is gone, or has more interfaces than a network has.
-pub fn network(home: Option<&Home>) -> Result<Network, Error> {
-    look(home).map_err(|cause| Error::Network { what: name(home), cause })
+pub fn network(home: Option<&Home>, extent: Extent) -> Result<Network, Error> {
+    look(home, extent).map_err(|cause| Error::Network { what: name(home), cause })
 }
 
 pub(crate) fn name(home: Option<&Home>) -> String {
@@ -52,15 +61,6 @@ pub(crate) fn name(home: Option<&Home>) -> String {
         Some(Home::File(path)) => path.display().to_string(),
         Some(Home::Descriptor(descriptor)) => format!("of descriptor {} of process {}", descriptor.fd, descriptor.pid),
     }
-}
-
-/// The interfaces of a network with their addresses, but without their counts of bytes and packets.
-///
-/// # Errors
-/// As of [`network`].
-pub fn links(home: Option<&Home>) -> Result<Vec<Link>, Error> {
-    let look = || links_by(&mut socket_in(home, Protocol::Route)?, Counts::Skipped);
-    look().map_err(|cause| Error::Network { what: name(home), cause })
 }
 
 /// The interfaces of this thread's network, without addresses and counts.
@@ -88,22 +88,29 @@ pub(crate) fn has_by(socket: &mut Socket, ip: IpAddr) -> bool {
     addresses_by(socket, Some(ip)).is_ok_and(|all| all.iter().any(|(_, address)| address.ip == ip))
 }
 
-fn look(home: Option<&Home>) -> io::Result<Network> {
+fn look(home: Option<&Home>, extent: Extent) -> io::Result<Network> {
     let Some(home) = home else {
-        return tell(visit::inode(&visit::own()?)?, &mut Socket::open(Protocol::Route)?, None);
+        return tell(visit::inode(&visit::own()?)?, &mut Socket::open(Protocol::Route)?, None, extent);
     };
     let visitor = Visitor::here()?;
     let visit = visitor.visit(home)?;
-    tell(visit.inode(), &mut visit.socket(Protocol::Route)?, Some(&visitor.own))
+    tell(visit.inode(), &mut visit.socket(Protocol::Route)?, Some(&visitor.own), extent)
 }
 
 /// What is in the network of a socket, to which `own` is another one.
-fn tell(inode: Inode, socket: &mut Socket, own: Option<&OwnedFd>) -> io::Result<Network> {
-    let links = links_by(socket, Counts::Told)?;
-    let routes = socket.list(RTM_GETROUTE, RTM_NEWROUTE, |routes: &mut Vec<Route>, payload| {
-        routes.extend(Route::parse(payload));
-        if routes.len() < MOST { Next::More } else { Next::Enough }
-    })?;
+fn tell(inode: Inode, socket: &mut Socket, own: Option<&OwnedFd>, extent: Extent) -> io::Result<Network> {
+    let (links, routes) = match extent {
+        Extent::Interfaces => (bare_links_by(socket)?, Vec::new()),
+        Extent::Everything => {
+            let links = bounded(socket, RTM_GETLINK, &[0; LINK_HEADER], RTM_NEWLINK, Link::parse)?;
+            let routes = socket.list(RTM_GETROUTE, RTM_NEWROUTE, |routes: &mut Vec<Route>, payload| {
+                routes.extend(Route::parse(payload));
+                if routes.len() < MOST { Next::More } else { Next::Enough }
+            })?;
+            (links, routes)
+        }
+    };
+    let links = with_addresses(links, socket)?;
     // Not before its interfaces were told, which gives a number to each network where one has its other end.
     let number_of_own = own.and_then(|own| socket.number_of(own.as_fd()));
     Ok(Network { inode, number_of_own, links, routes })
@@ -131,18 +138,7 @@ impl Network {
     }
 }
 
-/// Whether an interface's counts are told, which takes the kernel longer than the rest.
-#[derive(Clone, Copy)]
-enum Counts {
-    Told,
-    Skipped,
-}
-
-fn links_by(socket: &mut Socket, counts: Counts) -> io::Result<Vec<Link>> {
-    let mut links = match counts {
-        Counts::Told => bounded(socket, RTM_GETLINK, &[0; LINK_HEADER], RTM_NEWLINK, Link::parse)?,
-        Counts::Skipped => bare_links_by(socket)?,
-    };
+fn with_addresses(mut links: Vec<Link>, socket: &mut Socket) -> io::Result<Vec<Link>> {
     links.sort_unstable_by_key(|link| link.index);
     for (index, address) in addresses_by(socket, None)? {
         if let Ok(at) = links.binary_search_by_key(&index, |link| link.index) {
@@ -191,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_own_network_has_a_loopback() {
-        let network = network(None).unwrap();
+        let network = network(None, Extent::Everything).unwrap();
         let own = crate::Namespaces::of_process(std::process::id().cast_signed()).unwrap();
         assert_eq!(Some(network.inode), own.get(Kind::Net));
         assert!(network.links.iter().any(|link| link.name == "lo" && link.index == 1), "{network:?}");
@@ -200,10 +196,10 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_said_to_be_none() {
-        let of = |path: &str| network(Some(&Home::File(path.into()))).unwrap_err().to_string();
+        let of = |path: &str| network(Some(&Home::File(path.into())), Extent::Interfaces).unwrap_err().to_string();
         assert_eq!(of("/dev/null"), "cannot look into the network /dev/null: it is not a namespace");
         assert_eq!(of("/nonexistent"), "cannot look into the network /nonexistent: no such file or directory");
-        let gone = network(Some(&Home::Process(i32::MAX))).unwrap_err().to_string();
+        let gone = network(Some(&Home::Process(i32::MAX)), Extent::Everything).unwrap_err().to_string();
         assert_eq!(gone, "cannot look into the network of process 2147483647: no such file or directory");
     }
 }

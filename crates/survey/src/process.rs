@@ -48,14 +48,14 @@ impl Process {
 }
 
 /// What is taken from `/proc/PID/status`.
-struct Status {
+pub(crate) struct Status {
     process: i32,
     uid: u32,
     gid: u32,
 }
 
 impl Status {
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
         // The name comes first, with its newlines escaped.
         let value = |name: &str, nth| {
@@ -70,7 +70,7 @@ impl Status {
 
 /// The name and the start in ticks since boot, of `/proc/PID/stat`. The name may hold anything: its end is the last
 /// parenthesis.
-fn stat(text: &[u8]) -> Option<(String, u64)> {
+pub(crate) fn stat(text: &[u8]) -> Option<(String, u64)> {
     let text = String::from_utf8_lossy(text);
     let (name, rest) = text.split_once(" (")?.1.rsplit_once(") ")?;
     let start = rest.split_ascii_whitespace().nth(19)?.parse().ok()?;
@@ -78,7 +78,7 @@ fn stat(text: &[u8]) -> Option<(String, u64)> {
 }
 
 /// The words of a command line, each with a zero byte behind it.
-fn words(text: &[u8]) -> Vec<String> {
+pub(crate) fn words(text: &[u8]) -> Vec<String> {
     let text = text.strip_suffix(&[0]).unwrap_or(text);
     if text.is_empty() {
         return Vec::new();

@@ -126,7 +126,7 @@ fn state(protocol: Protocol) -> u8 {
 }
 
 /// Of an answer.
-fn listener(answer: &[u8], protocol: Protocol) -> Option<Listener> {
+pub(crate) fn listener(answer: &[u8], protocol: Protocol) -> Option<Listener> {
     let port = u16::from_be_bytes(bytes(answer.get(PORT..)?)?);
     let address: IpAddr = ip(*answer.first()?, answer.get(ADDRESS..)?)?;
     let inode = u64::from(u32_at(answer, INODE)?);

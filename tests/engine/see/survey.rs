@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use survey::{Depth, Descriptor, Held, Home, Inode, Kind, Namespaces, Process, networks};
+use survey::{Depth, Descriptor, Extent, Held, Home, Inode, Kind, Namespaces, Process, networks};
 use testbed::{Container, Scratch, guard, image, ns, pid, wait};
 
 use crate::run::stdout;
@@ -141,7 +141,7 @@ fn a_file_that_is_seen_in_another_mount_namespace_alone_is_found_there() -> Resu
     drop(process);
     let held = held(Depth::Everything, inode)?;
     assert_eq!((held.processes.len(), held.home()), (0, Some(Home::File(seen))));
-    assert_eq!(survey::network(held.home().as_ref())?.inode, inode);
+    assert_eq!(survey::network(held.home().as_ref(), Extent::Everything)?.inode, inode);
     Ok(())
 }
 
@@ -157,7 +157,7 @@ fn a_descriptor_alone_holds_a_network() -> Result<()> {
     let expected =
         Held { inode, processes: Vec::new(), threads: Vec::new(), files: Vec::new(), descriptors: vec![descriptor] };
     assert_eq!(held, expected);
-    let network = survey::network(held.home().as_ref())?;
+    let network = survey::network(held.home().as_ref(), Extent::Everything)?;
     assert_eq!((network.inode, network.links.len()), (inode, 1));
     Ok(())
 }
@@ -181,7 +181,7 @@ fn a_thread_alone_holds_a_network() -> Result<()> {
     assert!(held(Depth::Names, inode).is_err());
     let held = held(Depth::Everything, inode)?;
     assert_eq!((held.processes.len(), &held.threads), (0, &vec![tid]));
-    assert_eq!(survey::network(held.home().as_ref())?.inode, inode);
+    assert_eq!(survey::network(held.home().as_ref(), Extent::Everything)?.inode, inode);
     drop(go);
     thread.join().ok().context("the thread panicked")?
 }

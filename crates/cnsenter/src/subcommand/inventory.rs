@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use resolve::{Asking, Listed, Settings, State, Unasked};
-use survey::{Home, Inode, Kind, Link, Namespaces, Network};
+use survey::{Extent, Home, Inode, Kind, Link, Namespaces, Network};
 
 use crate::exit::Failure;
 
@@ -101,7 +101,7 @@ pub(super) fn item(mut listed: Listed) -> Item {
 impl Inventory {
     /// Finds the interfaces of its containers, and their other ends in the network of this process, each network once.
     pub(super) fn look_into_networks(&mut self) {
-        let Ok(here) = survey::network(None) else { return };
+        let Ok(here) = survey::network(None, Extent::Interfaces) else { return };
         let mut seen: BTreeMap<Inode, Vec<Interface>> = BTreeMap::new();
         for item in &mut self.items {
             let (Some(inode), Some(pid)) = (item.network(), item.listed.container.pid) else { continue };
@@ -109,7 +109,7 @@ impl Inventory {
                 continue;
             }
             item.interfaces.clone_from(seen.entry(inode).or_insert_with(|| {
-                match survey::network(Some(&Home::Process(pid))) {
+                match survey::network(Some(&Home::Process(pid)), Extent::Interfaces) {
                     // A pid that another took over meanwhile leads elsewhere.
                     Ok(network) if network.inode == inode => {
                         let all = interfaces(&network, &here).into_iter();

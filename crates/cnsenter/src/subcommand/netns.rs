@@ -10,7 +10,7 @@ use std::path::Path;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use resolve::Asking;
 use serde_json::{Value, json};
-use survey::{Depth, Descriptor, Held, Home, Inode, Kind, Namespaces, Network, Networks};
+use survey::{Depth, Descriptor, Extent, Held, Home, Inode, Kind, Namespaces, Network, Networks};
 
 use self::owner::Owner;
 use super::inventory::{self, Interface, Inventory, Item};
@@ -43,7 +43,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     output::say(&inventory);
     let owners = owner::Owners::new(&inventory, &settings);
     let own = Namespaces::of_process(std::process::id().cast_signed()).ok().and_then(|own| own.get(Kind::Net));
-    let here = survey::network(None).unwrap_or_default();
+    let here = survey::network(None, Extent::Interfaces).unwrap_or_default();
     let mut rows = Vec::new();
     for held in &held {
         if let Some(interfaces) = interfaces(held, own, &here) {
@@ -67,7 +67,7 @@ fn interfaces(held: &Held, own: Option<Inode>, here: &Network) -> Option<Result<
     let homes: Vec<_> = if own == Some(held.inode) { vec![None] } else { held.homes().map(Some).collect() };
     let mut failed = None;
     for home in &homes {
-        match survey::network(home.as_ref()) {
+        match survey::network(home.as_ref(), Extent::Interfaces) {
             Ok(network) if network.inode == held.inode => return Some(Ok(inventory::interfaces(&network, here))),
             // A pid or a path that changed hands: engines unmount a file before they remove it.
             Ok(_) => {}

@@ -82,7 +82,11 @@ impl Table {
         for line in lines {
             let mut row = String::new();
             for (cell, width) in line.iter().zip(&widths).filter(|(_, width)| **width > 0) {
-                let cell = if is_cut { cut(cell, *width) } else { cell.clone() };
+                let cell = match cell.starts_with('/') {
+                    _ if !is_cut => cell.clone(),
+                    true => cut_path(cell, *width),
+                    false => cut(cell, *width),
+                };
                 let padding = width.saturating_sub(cell.width()) + GAP;
                 row.push_str(&cell);
                 row.extend(std::iter::repeat_n(' ', padding));
@@ -116,17 +120,30 @@ impl Table {
 
 /// The beginning of a text that is too wide, and an ellipsis.
 fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
+    match text.width() <= width {
+        true => text.to_owned(),
+        false => fitting(text.chars(), width.saturating_sub(1)).chain(['…']).collect(),
     }
-    let mut left = width.saturating_sub(1);
-    let fits = |letter: &char| {
+}
+
+/// An ellipsis, and the end of a path that is too wide: many lie in one folder.
+fn cut_path(path: &str, width: usize) -> String {
+    if path.width() <= width {
+        return path.to_owned();
+    }
+    let end: Vec<_> = fitting(path.chars().rev(), width.saturating_sub(1)).collect();
+    std::iter::once('…').chain(end.into_iter().rev()).collect()
+}
+
+/// So many letters as fit.
+fn fitting(letters: impl Iterator<Item = char>, width: usize) -> impl Iterator<Item = char> {
+    let mut left = width;
+    letters.take_while(move |letter| {
         let wide = letter.width().unwrap_or(0);
         let fits = wide <= left;
         left = left.saturating_sub(wide);
         fits
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
+    })
 }
 
 /// The width of the terminal that is written to; `None` where none is, and nothing is to be cut.
@@ -167,6 +184,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_path_the_end_is_kept() {
+        let mut table = Table::of([Column { heading: "FILE", least: 9, rank: 0 }]);
+        ["/run/docker/netns/0123456789ab", "/run/b"].iter().for_each(|path| table.row([(*path).to_owned()]));
+        assert_eq!(table.text(Some(13)), "FILE\n…0123456789ab\n/run/b\n");
+        assert_eq!(table.text(None), "FILE\n/run/docker/netns/0123456789ab\n/run/b\n");
+    }
+
+    #[test]
     fn what_is_far_too_wide_pushes_nobody_aside() {
         let long = "x".repeat(100_000);
         let mut table = Table::new(&["A", "B"]);
@@ -185,5 +210,6 @@ mod tests {
         assert_eq!(table.text(None), "A     B\n\u{6f22}\u{5b57}  x\\u{1b}[2J\n");
         assert_eq!(cut("\u{6f22}\u{5b57}", 3), "\u{6f22}…");
         assert_eq!(cut("\u{6f22}\u{5b57}", 2), "…");
+        assert_eq!(cut_path("/\u{6f22}\u{5b57}", 3), "…\u{5b57}");
     }
 }

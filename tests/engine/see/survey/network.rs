@@ -7,14 +7,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use survey::{Home, Inode, Link, Listener, Network, Protocol, Route, network};
+use survey::{Extent, Home, Inode, Link, Listener, Network, Protocol, Route, network};
 use testbed::{Container, Scratch, ns, output, pid, wait};
 
 use super::{LIMIT, Named, pid_of, sleeper};
 use crate::run::stdout;
 
 fn of(container: &Container) -> Result<Network> {
-    Ok(network(Some(&Home::Process(pid_of(container)?)))?)
+    Ok(network(Some(&Home::Process(pid_of(container)?)), Extent::Everything)?)
 }
 
 /// A program in the network of a container.
@@ -105,7 +105,7 @@ fn interfaces_are_those_of_ip() -> Result<()> {
 #[test]
 fn a_veth_leads_to_its_end_on_the_host_and_back() -> Result<()> {
     let web = sleeper(&[])?;
-    let (inner, host) = (of(&web)?, network(None)?);
+    let (inner, host) = (of(&web)?, network(None, Extent::Everything)?);
     let eth0 = inner.links.iter().find(|link| link.name == "eth0").context("no eth0")?;
     let end = host.links.iter().find(|link| Some(link.index) == eth0.peer).context("no end on the host")?;
     assert_eq!((end.kind.as_deref(), end.peer), (Some("veth"), Some(eth0.index)));
@@ -121,11 +121,11 @@ fn a_veth_leads_to_its_end_on_the_host_and_back() -> Result<()> {
 fn this_thread_is_where_it_was() -> Result<()> {
     let before = std::fs::read_link("/proc/thread-self/ns/net")?;
     let named = Named::add()?;
-    let found = network(Some(&Home::File(named.path())))?;
+    let found = network(Some(&Home::File(named.path())), Extent::Everything)?;
     assert_eq!(found.inode, Inode(ns::inode_of_file(&named.path().to_string_lossy())?));
     assert_eq!(std::fs::read_link("/proc/thread-self/ns/net")?, before);
     // Neither does a failure leave it elsewhere.
-    assert!(network(Some(&Home::File("/proc/self/ns/mnt".into()))).is_err());
+    assert!(network(Some(&Home::File("/proc/self/ns/mnt".into())), Extent::Everything).is_err());
     assert_eq!(std::fs::read_link("/proc/thread-self/ns/net")?, before);
     Ok(())
 }
@@ -203,7 +203,7 @@ fn an_interface_may_be_called_anything() -> Result<()> {
     let mut command = Command::new("ip");
     command.args(["-n", &named.0, "link", "add"]).arg(std::ffi::OsStr::from_bytes(name)).args(["type", "bridge"]);
     output::stdout(&mut command)?;
-    let found = network(Some(&Home::File(named.path())))?;
+    let found = network(Some(&Home::File(named.path())), Extent::Everything)?;
     assert!(found.links.iter().any(|link| link.name == String::from_utf8_lossy(name)), "{found:?}");
     Ok(())
 }
@@ -216,7 +216,7 @@ fn many_interfaces_come_in_several_pieces() -> Result<()> {
     command.args(["-n", &named.0, "-batch", "-"]);
     let output = crate::run::with_input(&mut command, batch.as_bytes())?;
     assert!(output.success(), "{output:?}");
-    let found = network(Some(&Home::File(named.path())))?;
+    let found = network(Some(&Home::File(named.path())), Extent::Everything)?;
     assert_eq!(found.links.iter().filter(|link| link.kind.as_deref() == Some("bridge")).count(), 300);
     Ok(())
 }

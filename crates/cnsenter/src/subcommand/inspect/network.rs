@@ -7,7 +7,7 @@ use std::path::Path;
 use enter::Observed;
 use resolve::{Published, Records, Settings};
 use rustix::io::Errno;
-use survey::{Home, Listener, Protocol, Route};
+use survey::{Extent, Home, Listener, Protocol, Route};
 
 use super::super::inventory::{self, Interface};
 use super::facts::{Known, NOT_OURS, reason, said};
@@ -30,8 +30,8 @@ pub(super) fn network(pid: i32, of_host: bool) -> Known<Network> {
     if of_host {
         return Ok(Network::default());
     }
-    let inside = survey::network(Some(&Home::Process(pid))).map_err(reason)?;
-    let here = survey::network(None).unwrap_or_default();
+    let inside = survey::network(Some(&Home::Process(pid)), Extent::Everything).map_err(reason)?;
+    let here = survey::network(None, Extent::Interfaces).unwrap_or_default();
     // They are in the order of their numbers, and there may be very many of both.
     let name = |index: u32| {
         let at = inside.links.binary_search_by_key(&index, |link| link.index).ok()?;

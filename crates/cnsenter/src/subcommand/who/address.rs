@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use survey::{Held, Home, Link};
+use survey::{Extent, Held, Home, Link};
 
 use super::found::{Found, Owner};
 use super::host::Host;
@@ -48,6 +48,6 @@ fn of_networks(networks: &[Held], is_it: impl Fn(&Link) -> bool, kind: &'static 
 
 /// The name of an interface of a network.
 fn called(home: Option<&Home>, is_it: impl Fn(&Link) -> bool) -> String {
-    let links = survey::links(home).unwrap_or_default();
+    let links = survey::network(home, Extent::Interfaces).unwrap_or_default().links;
     links.into_iter().find(is_it).map_or("an interface".to_owned(), |link| link.name)
 }

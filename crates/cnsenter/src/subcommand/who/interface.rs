@@ -1,6 +1,6 @@
 //! Whose an interface of the host's is: the other end of a veth, and who is attached to a bridge.
 
-use survey::{Held, Link};
+use survey::{Extent, Held, Link};
 
 use super::found::{Found, Owner};
 use super::host::Host;
@@ -46,7 +46,7 @@ fn ends(link: &Link, how: &str, host: &Host<'_>) -> Vec<Found> {
 fn other_end(link: &Link, host: &Host<'_>) -> Option<(Held, String)> {
     let (number, index) = (link.peer_network?, link.peer?);
     let held = host.numbered(number)?;
-    let links = survey::links(held.home().as_ref()).unwrap_or_default();
+    let links = survey::network(held.home().as_ref(), Extent::Interfaces).unwrap_or_default().links;
     let end = links.into_iter().find(|end| end.index == index);
     Some((held, end.map_or("an interface".to_owned(), |end| end.name)))
 }
