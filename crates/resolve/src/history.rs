@@ -34,6 +34,8 @@ pub struct History {
     pub health: Option<Health>,
     /// Whether its filter of system calls is the engine's own, by what was asked for: none of `--security-opt seccomp=…`.
     pub default_seccomp: bool,
+    /// The DNS servers that it was given, which Docker's own asks on a network that somebody made; none are the engine's.
+    pub dns: Vec<String>,
     /// What it is started with: bytes of memory, processes and threads, CPUs' worth of time. None is no limit.
     pub memory_limit: Option<u64>,
     #[allow(missing_docs)]
@@ -116,6 +118,7 @@ fn of_answer(answer: ContainerInspectResponse) -> History {
         error: state.error.unwrap_or_default(),
         health,
         default_seccomp: is_default(options.iter().map(String::as_str)),
+        dns: host.dns.unwrap_or_default(),
         memory_limit: limit(host.memory),
         pids_limit: limit(host.pids_limit),
         cpu_limit: limit(host.nano_cpus).map(|cpus| share(cpus, NANO)).or_else(by_quota),

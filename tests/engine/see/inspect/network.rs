@@ -252,3 +252,21 @@ fn a_published_port_that_nobody_serves_is_said() -> Result<()> {
     assert_eq!(unserved, ["54/udp", "81/tcp", "82/tcp"]);
     Ok(())
 }
+
+#[test]
+fn the_servers_behind_dockers_own_are_told() -> Result<()> {
+    let network = Network::create(&[])?;
+    let given = sleeper(&["--network", network.name(), "--dns", "192.0.2.53", "--dns", "192.0.2.54"])?;
+    assert_eq!(inspect(given.name())?["history"]["dns"], docker(&given)?["HostConfig"]["Dns"]);
+    let row = |name: &str| -> Result<String> {
+        let text = quiet(["inspect", name])?;
+        Ok(text.lines().find(|line| line.starts_with("dns ")).context("no dns")?.to_owned())
+    };
+    assert!(row(given.name())?.starts_with("dns        127.0.0.11, Docker's own, which asks 192.0.2.53 192.0.2.54"));
+    let plain = sleeper(&["--network", network.name()])?;
+    assert!(!row(plain.name())?.contains("which asks"));
+    // On the default network there is no server of Docker's: it asks these itself.
+    let alone = sleeper(&["--dns", "192.0.2.53"])?;
+    assert_eq!(row(alone.name())?, "dns        192.0.2.53");
+    Ok(())
+}

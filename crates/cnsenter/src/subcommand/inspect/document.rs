@@ -129,6 +129,7 @@ fn history(history: &History) -> Value {
         ("oom_killed", history.oom_killed.into()),
         ("error", Some(history.error.as_str()).filter(|error| !error.is_empty()).into()),
         ("health", health),
+        ("dns", history.dns.clone().into()),
         ("memory_limit", history.memory_limit.into()),
         ("pids_limit", history.pids_limit.into()),
         ("cpu_limit", history.cpu_limit.into()),

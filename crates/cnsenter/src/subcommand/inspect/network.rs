@@ -125,9 +125,9 @@ fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// Whether it is Docker's own resolver, which listens in every network but the default one.
-pub(super) fn is_of_engine(listener: &Listener) -> bool {
-    listener.address.ip() == IpAddr::from([127, 0, 0, 11])
+/// Whether that is Docker's own resolver, which listens in every network but the default one.
+pub(super) fn is_engines_resolver(ip: IpAddr) -> bool {
+    ip == IpAddr::from([127, 0, 0, 11])
 }
 
 #[cfg(test)]

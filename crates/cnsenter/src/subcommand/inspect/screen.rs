@@ -44,7 +44,7 @@ pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String 
             namespaces(&mut screen, facts);
             sandbox(&mut screen, facts);
             links::links(&mut screen, facts, live);
-            links::dns(&mut screen, live);
+            links::dns(&mut screen, facts, live);
             links::ports(&mut screen, facts, Some(live));
             usage(&mut screen, live);
             rights(&mut screen, facts, live);

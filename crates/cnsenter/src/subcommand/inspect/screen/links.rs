@@ -83,13 +83,20 @@ fn route(route: &Route, interface: Option<&str>) -> Row {
     row
 }
 
-pub(super) fn dns(screen: &mut Screen, live: &Live) {
+pub(super) fn dns(screen: &mut Screen, facts: &Facts, live: &Live) {
     let Some(dns) = screen.known("dns", &live.dns) else { return };
     let mut row = Row::default();
     match dns.servers.is_empty() {
         true => row.alarm(format_args!("no server")),
         false => row.say(format_args!("{}", list(&dns.servers))),
     };
+    if dns.servers.iter().any(|server| server.parse().is_ok_and(network::is_engines_resolver)) {
+        let behind = facts.history.as_ref().map(|history| &history.dns[..]).unwrap_or_default();
+        row.join(format_args!(", Docker's own"));
+        if !behind.is_empty() {
+            row.join(format_args!(", which asks {}", list(behind)));
+        }
+    }
     for (word, words) in [("search", &dns.search), ("options", &dns.options)] {
         if !words.is_empty() {
             row.join(format_args!("; {word} {}", list(words)));
@@ -118,7 +125,7 @@ pub(super) fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
 
 /// Where it listens, each once: several sockets may share an end, one for each process.
 fn ends(listeners: &[Listener]) -> Vec<String> {
-    let listeners = listeners.iter().filter(|listener| !network::is_of_engine(listener));
+    let listeners = listeners.iter().filter(|listener| !network::is_engines_resolver(listener.address.ip()));
     let mut all: Vec<_> = listeners.map(|listener| (listener.protocol, listener.address)).collect();
     all.sort_unstable();
     all.dedup();
