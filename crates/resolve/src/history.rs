@@ -1,7 +1,10 @@
 //! How the runs of a container went, and how its next one is to begin: by Docker's record on disk, else by what the engine
 //! says. Other runtimes than Docker and podman note nothing of the kind.
 
-use bollard::models::{ContainerInspectResponse, ContainerState};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bollard::models::{ContainerInspectResponse, ContainerState, MountPoint, PortBinding};
 use serde::Deserialize;
 
 use crate::api::Engine;
@@ -36,12 +39,27 @@ pub struct History {
     pub default_seccomp: bool,
     /// The DNS servers that it was given, which Docker's own asks on a network that somebody made; none are the engine's.
     pub dns: Vec<String>,
+    /// The ports that it publishes, as `docker run --publish` takes them: `8080:80/tcp`.
+    pub publish: Vec<String>,
+    /// Its volumes and bound folders.
+    pub mounts: Vec<Mounted>,
     /// What it is started with: bytes of memory, processes and threads, CPUs' worth of time. None is no limit.
     pub memory_limit: Option<u64>,
     #[allow(missing_docs)]
     pub pids_limit: Option<u64>,
     #[allow(missing_docs)]
     pub cpu_limit: Option<f64>,
+}
+
+/// A folder of the host's that a container has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounted {
+    /// Where the container has it.
+    pub target: PathBuf,
+    /// Where the host has it; none where it has it nowhere.
+    pub source: Option<PathBuf>,
+    #[allow(missing_docs)]
+    pub read_only: bool,
 }
 
 /// What the check of a container's health says.
@@ -63,6 +81,21 @@ struct Record {
     restart_count: Option<i64>,
     path: Option<String>,
     args: Option<Vec<String>>,
+    /// By where it is mounted.
+    mount_points: Option<BTreeMap<String, Volume>>,
+}
+
+/// What of a mount is the same in both.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Volume {
+    /// Of a volume that Docker keeps itself there is the name alone.
+    name: Option<String>,
+    driver: Option<String>,
+    source: Option<String>,
+    destination: Option<String>,
+    #[serde(rename = "RW")]
+    rw: Option<bool>,
 }
 
 /// How the runs of a container went; `None` where nobody says.
@@ -78,11 +111,19 @@ pub(crate) fn read(container: &Container, settings: &Settings) -> Option<History
 /// Docker writes its records before it tells of a change. Everything in them may be missing, or null.
 fn by_state(container: &Container, settings: &Settings) -> Option<ContainerInspectResponse> {
     let folders = Roots::of_settings(settings).docker_data;
-    let mut folders = folders.iter().map(|data| data.join("containers").join(&container.id));
-    let folder = folders.find(|folder| folder.is_dir())?;
-    let Record { state, restart_count, path, args } = file::json(&folder.join("config.v2.json"), file::LARGEST)?;
+    let mut folders = folders.iter().map(|data| (data, data.join("containers").join(&container.id)));
+    let (data, folder) = folders.find(|(_, folder)| folder.is_dir())?;
+    let Record { state, restart_count, path, args, mount_points } =
+        file::json(&folder.join("config.v2.json"), file::LARGEST)?;
     let host_config = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
-    Some(ContainerInspectResponse { state, restart_count, path, args, host_config, ..Default::default() })
+    let mount = |Volume { name, driver, source, destination, rw }| {
+        let is_local = driver.as_deref() == Some("local") && source.as_ref().is_none_or(String::is_empty);
+        let name = name.filter(|name| is_local && !name.is_empty() && !name.contains('/'));
+        let own = name.map(|name| format!("{}/volumes/{name}/_data", data.display()));
+        MountPoint { source: own.or(source), destination, rw, ..Default::default() }
+    };
+    let mounts = mount_points.map(|all| all.into_values().map(mount).collect());
+    Some(ContainerInspectResponse { state, restart_count, path, args, host_config, mounts, ..Default::default() })
 }
 
 /// An engine that did not answer for the container itself is not asked again.
@@ -107,6 +148,8 @@ fn of_answer(answer: ContainerInspectResponse) -> History {
         let status = health.status.map(|status| status.to_string()).unwrap_or_default();
         Health::new(status, count(health.failing_streak), said)
     });
+    let mut mounts: Vec<_> = answer.mounts.unwrap_or_default().into_iter().filter_map(Mounted::of).collect();
+    mounts.sort_unstable_by(|one, other| one.target.cmp(&other.target));
     let options = host.security_opt.unwrap_or_default();
     let share = |time: u64, of: u64| time as f64 / of as f64;
     let by_quota = || Some(share(limit(host.cpu_quota)?, limit(host.cpu_period).unwrap_or(PERIOD)));
@@ -119,9 +162,37 @@ fn of_answer(answer: ContainerInspectResponse) -> History {
         health,
         default_seccomp: is_default(options.iter().map(String::as_str)),
         dns: host.dns.unwrap_or_default(),
+        publish: publish(host.port_bindings.unwrap_or_default()),
+        mounts,
         memory_limit: limit(host.memory),
         pids_limit: limit(host.pids_limit),
         cpu_limit: limit(host.nano_cpus).map(|cpus| share(cpus, NANO)).or_else(by_quota),
+    }
+}
+
+/// Engines write an end without an address, or a port, as nothing or as null.
+fn publish(bindings: impl IntoIterator<Item = (String, Option<Vec<PortBinding>>)>) -> Vec<String> {
+    let ends = |(port, ends): (String, Option<Vec<PortBinding>>)| {
+        let end = move |PortBinding { host_ip, host_port }| {
+            let host_port = host_port.filter(|port| port != "0").unwrap_or_default();
+            match host_ip.filter(|ip| !ip.is_empty()) {
+                Some(ip) if ip.contains(':') => format!("[{ip}]:{host_port}:{port}"),
+                Some(ip) => format!("{ip}:{host_port}:{port}"),
+                None if host_port.is_empty() => port.clone(),
+                None => format!("{host_port}:{port}"),
+            }
+        };
+        ends.into_iter().flatten().map(end)
+    };
+    let mut all: Vec<_> = bindings.into_iter().flat_map(ends).collect();
+    all.sort_unstable();
+    all
+}
+
+impl Mounted {
+    fn of(mount: MountPoint) -> Option<Self> {
+        let source = mount.source.filter(|source| !source.is_empty()).map(PathBuf::from);
+        Some(Self { target: mount.destination?.into(), source, read_only: mount.rw == Some(false) })
     }
 }
 
@@ -156,6 +227,22 @@ mod tests {
         assert_eq!(policy(Some(""), Some(0)), "no");
         assert_eq!(policy(Some("always"), Some(0)), "always");
         assert_eq!(policy(Some("on-failure"), Some(3)), "on-failure:3");
+    }
+
+    #[test]
+    fn ports_are_written_as_docker_takes_them() {
+        let end = |ip: Option<&str>, port: Option<&str>| PortBinding {
+            host_ip: ip.map(str::to_owned),
+            host_port: port.map(str::to_owned),
+        };
+        let ends = vec![
+            end(Some(""), Some("8080")),
+            end(Some("::1"), None),
+            end(None, Some("0")),
+            end(Some("127.0.0.1"), None),
+        ];
+        let bindings = [("80/tcp".to_owned(), Some(ends)), ("53/udp".to_owned(), None)];
+        assert_eq!(publish(bindings), ["127.0.0.1::80/tcp", "80/tcp", "8080:80/tcp", "[::1]::80/tcp"]);
     }
 
     #[test]

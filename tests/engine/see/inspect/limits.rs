@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testbed::{Container, engine, image, wait};
+use testbed::{Container, Scratch, engine, image, wait};
 
 use super::{docker, inspect, sleeper};
 use crate::run::quiet;
@@ -106,6 +106,28 @@ fn with_what_it_would_run_is_said_of_one_that_does_not() -> Result<()> {
         let text = quiet(["inspect", web.name()])?;
         assert!(text.contains(&format!("\ncommand    sleep 4711\n{shown}enter ")), "{text}");
     }
+    Ok(())
+}
+
+#[test]
+fn what_it_would_publish_and_mount_is_said_of_one_that_does_not_run() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let bound = format!("{}:/bound:ro", scratch.path().display());
+    let options = ["-v", &bound, "-v", "/volume", "-p", "127.0.0.1:47110:80", "-p", "53/udp"];
+    let web = Container::create(image::busybox()?, &options, &["true"])?;
+    let (shown, told) = (inspect(web.name())?, docker(&web)?);
+    let history = &shown["history"];
+    assert_eq!(history["publish"], json!(["127.0.0.1:47110:80/tcp", "53/udp"]));
+    let of_docker = |mount: &Value| {
+        let read_only = mount["RW"] == json!(false);
+        json!({"target": mount["Destination"], "source": mount["Source"], "read_only": read_only})
+    };
+    let mut mounts: Vec<_> = told["Mounts"].as_array().context("no mounts")?.iter().map(of_docker).collect();
+    mounts.sort_unstable_by_key(|mount| mount["target"].as_str().map(str::to_owned));
+    assert_eq!((mounts.len(), &history["mounts"]), (2, &json!(mounts)));
+    let text = quiet(["inspect", web.name()])?;
+    let first = format!("mounts     /bound is {} (read-only)\n", scratch.path().display());
+    assert!(text.contains(&format!("\npublishes  127.0.0.1:47110:80/tcp 53/udp\n{first}")), "{text}");
     Ok(())
 }
 
