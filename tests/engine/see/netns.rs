@@ -193,6 +193,22 @@ fn what_a_descriptor_alone_holds_is_marked() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_container_that_holds_a_network_by_a_descriptor_is_named() -> Result<()> {
+    let script = "unshare -n sleep 1000 & own=$(readlink /proc/self/ns/net)
+        until made=$(readlink /proc/$!/ns/net) && [ $made != $own ]; do :; done
+        exec 9</proc/$!/ns/net; kill $!; wait; echo $made; exec sleep 1000";
+    let web = Container::run(image::busybox()?, &["--cap-add", "SYS_ADMIN"], &["sh", "-c", script])?;
+    let inode = wait::until(Duration::from_secs(20), "a network", || {
+        let made = web.docker(&["logs"]).ok()?;
+        made.trim().strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+    })?;
+    let rows = all(&[])?;
+    let owner = format!("held by a descriptor: 9 of sleep ({}) in docker://{}", web.pid()?, web.name());
+    assert_eq!(row_of(&rows, inode)?["owner"], owner);
+    Ok(())
+}
+
 /// Runs cnsenter where the engine's netns folder is a private one that a script has filled.
 fn in_folder(script: &str, words: &[&str]) -> Result<Output> {
     let mut command = on_default_engine(Command::new("unshare"));

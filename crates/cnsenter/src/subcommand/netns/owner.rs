@@ -31,8 +31,8 @@ pub(super) enum Owner<'a> {
     Process { pid: i32, name: Option<String>, of: Option<&'a Item> },
     /// Nobody's who is known: a file keeps it.
     File,
-    /// Nothing keeps it but an open descriptor.
-    Descriptor { descriptor: Descriptor, name: Option<String> },
+    /// Nothing keeps it but an open descriptor, of a process in that container.
+    Descriptor { descriptor: Descriptor, name: Option<String>, of: Option<&'a Item> },
     /// An engine made it, and no container has it.
     Leaked,
 }
@@ -63,9 +63,12 @@ impl Owner<'_> {
     }
 
     pub(super) fn text(&self) -> String {
-        let process = |pid: &i32, name: &Option<String>| match name {
-            Some(name) => format!("{name} ({pid})"),
-            None => pid.to_string(),
+        let process = |pid: &i32, name: &Option<String>, of: &Option<&Item>| {
+            let of = of.map(|item| format!(" in {}", reference(item))).unwrap_or_default();
+            match name {
+                Some(name) => format!("{name} ({pid}){of}"),
+                None => format!("{pid}{of}"),
+            }
         };
         match self {
             Self::Host(items) => list("the host".to_owned(), items),
@@ -79,13 +82,10 @@ impl Owner<'_> {
                 format!("overlay {}{balancer}", name.as_ref().unwrap_or(id))
             }
             Self::Named(name) => format!("ip netns {name}"),
-            Self::Process { pid, name, of } => {
-                let of = of.map(|item| format!(" in {}", reference(item))).unwrap_or_default();
-                format!("process {}{of}", process(pid, name))
-            }
+            Self::Process { pid, name, of } => format!("process {}", process(pid, name, of)),
             Self::File => "kept by a file".to_owned(),
-            Self::Descriptor { descriptor, name } => {
-                format!("held by a descriptor: {} of {}", descriptor.fd, process(&descriptor.pid, name))
+            Self::Descriptor { descriptor: Descriptor { pid, fd }, name, of } => {
+                format!("held by a descriptor: {fd} of {}", process(pid, name, of))
             }
             Self::Leaked => "leaked: no container has it".to_owned(),
         }
@@ -164,7 +164,8 @@ impl<'a> Owners<'a> {
         }
         match held.descriptors.first() {
             Some(&descriptor) if held.files.is_empty() => {
-                Owner::Descriptor { descriptor, name: process_name(descriptor.pid) }
+                let (name, of) = (process_name(descriptor.pid), self.around(descriptor.pid));
+                Owner::Descriptor { descriptor, name, of }
             }
             _ => Owner::File,
         }
