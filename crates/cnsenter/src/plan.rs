@@ -124,7 +124,7 @@ pub(crate) fn plan(
             return Err(Refusal::FileAlone(sandbox.file.recorded.display().to_string()));
         }
         plan.joins.push(Join { namespace: Namespace::Net, from: sandbox_source(sandbox, &mut notices)? });
-        plan.joins.sort_by_key(|join| join.namespace);
+        plan.joins.sort_unstable_by_key(|join| join.namespace);
         notices.extend(sandbox.unasked.as_ref().map(|reason| format!("{reason}; going by the file's name alone")));
     }
     notices.extend(resolved.container().and_then(by_state));

@@ -53,7 +53,7 @@ fn joins(plan: &Plan) -> Result<Vec<(Namespace, Source)>, enter::Error> {
     if let (true, Some(target)) = (plan.all, &plan.target) {
         let added = enter::added_by_all(plan, target.pid)?;
         joins.extend(added.into_iter().map(|(namespace, _)| (namespace, Source::Target)));
-        joins.sort_by_key(|(namespace, _)| *namespace);
+        joins.sort_unstable_by_key(|(namespace, _)| *namespace);
     }
     Ok(joins)
 }

@@ -88,7 +88,7 @@ impl Opened {
             return Err(Error::NothingToJoin);
         }
         // In the order in which nsenter joins them, where they are not joined together.
-        opened.namespaces.sort_by_key(|held| held.namespace);
+        opened.namespaces.sort_unstable_by_key(|held| held.namespace);
         opened.user = opened.namespaces.iter().any(|held| held.namespace == Namespace::User);
         if opened.user || plan.credentials.group.is_some() || plan.identity.is_some() {
             opened.proc = Some(open_proc()?);

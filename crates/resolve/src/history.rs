@@ -1,8 +1,7 @@
 //! How the runs of a container went, and how its next one is to begin: by Docker's record on disk, else by what the engine
 //! says. Other runtimes than Docker and podman note nothing of the kind.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::HashMap;
 
 use bollard::models::{ContainerInspectResponse, ContainerState, MountPoint, PortBinding};
 use serde::Deserialize;
@@ -39,27 +38,16 @@ pub struct History {
     pub default_seccomp: bool,
     /// The DNS servers that it was given, which Docker's own asks on a network that somebody made; none are the engine's.
     pub dns: Vec<String>,
-    /// The ports that it publishes, as `docker run --publish` takes them: `8080:80/tcp`.
+    /// The ports that it publishes, as `docker run --publish` takes them: `8080:80/tcp`; or `--publish-all`.
     pub publish: Vec<String>,
-    /// Its volumes and bound folders.
-    pub mounts: Vec<Mounted>,
+    /// Its volumes and bound folders, as `docker run --volume` takes them: `/srv:/data:ro`; of another driver's by name.
+    pub mounts: Vec<String>,
     /// What it is started with: bytes of memory, processes and threads, CPUs' worth of time. None is no limit.
     pub memory_limit: Option<u64>,
     #[allow(missing_docs)]
     pub pids_limit: Option<u64>,
     #[allow(missing_docs)]
     pub cpu_limit: Option<f64>,
-}
-
-/// A folder of the host's that a container has.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mounted {
-    /// Where the container has it.
-    pub target: PathBuf,
-    /// Where the host has it; none where it has it nowhere.
-    pub source: Option<PathBuf>,
-    #[allow(missing_docs)]
-    pub read_only: bool,
 }
 
 /// What the check of a container's health says.
@@ -81,21 +69,13 @@ struct Record {
     restart_count: Option<i64>,
     path: Option<String>,
     args: Option<Vec<String>>,
-    /// By where it is mounted.
-    mount_points: Option<BTreeMap<String, Volume>>,
 }
 
-/// What of a mount is the same in both.
+/// Its mounts, by where they are. Read apart: the next kind of them is not to hide the rest.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Volume {
-    /// Of a volume that Docker keeps itself there is the name alone.
-    name: Option<String>,
-    driver: Option<String>,
-    source: Option<String>,
-    destination: Option<String>,
-    #[serde(rename = "RW")]
-    rw: Option<bool>,
+struct Mounts {
+    mount_points: HashMap<String, MountPoint>,
 }
 
 /// How the runs of a container went; `None` where nobody says.
@@ -113,16 +93,20 @@ fn by_state(container: &Container, settings: &Settings) -> Option<ContainerInspe
     let folders = Roots::of_settings(settings).docker_data;
     let mut folders = folders.iter().map(|data| (data, data.join("containers").join(&container.id)));
     let (data, folder) = folders.find(|(_, folder)| folder.is_dir())?;
-    let Record { state, restart_count, path, args, mount_points } =
-        file::json(&folder.join("config.v2.json"), file::LARGEST)?;
+    let path = folder.join("config.v2.json");
+    let mounts: Mounts = file::json(&path, file::LARGEST).unwrap_or_default();
+    let Record { state, restart_count, path, args } = file::json(&path, file::LARGEST)?;
     let host_config = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
-    let mount = |Volume { name, driver, source, destination, rw }| {
-        let is_local = driver.as_deref() == Some("local") && source.as_ref().is_none_or(String::is_empty);
-        let name = name.filter(|name| is_local && !name.is_empty() && !name.contains('/'));
-        let own = name.map(|name| format!("{}/volumes/{name}/_data", data.display()));
-        MountPoint { source: own.or(source), destination, rw, ..Default::default() }
+    let found = |mut mount: MountPoint| {
+        // Of a volume that Docker keeps itself, there is the name alone.
+        if mount.source.as_ref().is_none_or(String::is_empty) {
+            let is_own = mount.driver.as_deref() == Some("local");
+            let folder = |name: String| format!("{}/volumes/{name}/_data", data.display());
+            mount.source = mount.name.take().map(|name| if is_own { folder(name) } else { name });
+        }
+        mount
     };
-    let mounts = mount_points.map(|all| all.into_values().map(mount).collect());
+    let mounts = Some(mounts.mount_points.into_values().map(found).collect());
     Some(ContainerInspectResponse { state, restart_count, path, args, host_config, mounts, ..Default::default() })
 }
 
@@ -148,8 +132,8 @@ fn of_answer(answer: ContainerInspectResponse) -> History {
         let status = health.status.map(|status| status.to_string()).unwrap_or_default();
         Health::new(status, count(health.failing_streak), said)
     });
-    let mut mounts: Vec<_> = answer.mounts.unwrap_or_default().into_iter().filter_map(Mounted::of).collect();
-    mounts.sort_unstable_by(|one, other| one.target.cmp(&other.target));
+    let mut mounts: Vec<_> = answer.mounts.unwrap_or_default().into_iter().filter_map(volume).collect();
+    mounts.sort_unstable();
     let options = host.security_opt.unwrap_or_default();
     let share = |time: u64, of: u64| time as f64 / of as f64;
     let by_quota = || Some(share(limit(host.cpu_quota)?, limit(host.cpu_period).unwrap_or(PERIOD)));
@@ -162,7 +146,12 @@ fn of_answer(answer: ContainerInspectResponse) -> History {
         health,
         default_seccomp: is_default(options.iter().map(String::as_str)),
         dns: host.dns.unwrap_or_default(),
-        publish: publish(host.port_bindings.unwrap_or_default()),
+        publish: match host.network_mode.as_deref() {
+            // They are noted, and discarded.
+            Some("host" | "none") => Vec::new(),
+            _ if host.publish_all_ports == Some(true) => vec!["--publish-all".to_owned()],
+            _ => publish(host.port_bindings.unwrap_or_default()),
+        },
         mounts,
         memory_limit: limit(host.memory),
         pids_limit: limit(host.pids_limit),
@@ -189,11 +178,9 @@ fn publish(bindings: impl IntoIterator<Item = (String, Option<Vec<PortBinding>>)
     all
 }
 
-impl Mounted {
-    fn of(mount: MountPoint) -> Option<Self> {
-        let source = mount.source.filter(|source| !source.is_empty()).map(PathBuf::from);
-        Some(Self { target: mount.destination?.into(), source, read_only: mount.rw == Some(false) })
-    }
+fn volume(mount: MountPoint) -> Option<String> {
+    let source = mount.source.filter(|source| !source.is_empty()).map(|source| source + ":").unwrap_or_default();
+    Some(format!("{source}{}{}", mount.destination?, if mount.rw == Some(false) { ":ro" } else { "" }))
 }
 
 fn policy(name: Option<&str>, retries: Option<i64>) -> String {

@@ -31,7 +31,7 @@ use std::time::Instant;
 pub use container::{Container, Elsewhere, Files, Network, Pod, Service, Source, State};
 pub use endpoint::{Context, Origin, Settings};
 pub use error::{Asked, Candidate, Error, Failure, Unknown};
-pub use history::{Health, History, Mounted};
+pub use history::{Health, History};
 pub use list::{Asking, Listing, Unasked};
 pub use listed::{Attached, Listed, Published};
 pub use records::{Evidence, Folder, Owner, Records};

@@ -5,7 +5,8 @@ use crate::link::Address;
 use crate::mount::Mount;
 use crate::{Inode, Kind, Link, Listener, Protocol, Route, cgroup, listener, netlink, process, socket};
 
-/// What a netlink socket hands over: names, addresses and routes are those of whoever rules over the network.
+/// What a netlink socket hands over: names, addresses and routes are those of whoever rules over the network. Here as
+/// below, what counts is that nothing is read beyond its end.
 pub fn netlink(bytes: &[u8]) {
     let messages = netlink::messages(bytes).map_while(Result::ok);
     let payloads: Vec<_> = messages.map(|message| message.payload().to_vec()).collect();

@@ -88,8 +88,7 @@ impl Socket {
         self.socket.set_netlink_get_strict_chk(true)
     }
 
-    /// Asks for a whole list, and hands over each message of that `answer`. Begins anew with `begin` when the list changed
-    /// meanwhile.
+    /// Asks for a whole list, and hands over each message of that `answer`. Begins anew when the list changed meanwhile.
     pub(crate) fn list<T: Default>(
         &mut self,
         question: u16,
@@ -134,7 +133,7 @@ impl Socket {
             if self.send(question, NLM_F_REQUEST, batch).is_err() {
                 break;
             }
-            // By now the kernel has answered. An error takes the place of answers that were lost.
+            // By now the kernel has answered. Where answers were lost, an error is told before the others.
             for _ in 0..=batch.len() {
                 match self.receive(RecvFlags::DONTWAIT) {
                     Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break,
@@ -334,6 +333,22 @@ mod tests {
         }
         assert_eq!((text(b"lo\0x"), text(b"")), ("lo".to_owned(), String::new()));
         assert_eq!((u32_at(&[1, 2, 3], 0), u32_at(&[1; 8], 5), u32_at(&[1], 9)), (None, None, None));
+    }
+
+    #[test]
+    fn each_answer_is_in_the_place_of_its_question() {
+        // The loopback is the first interface; nothing has the other number.
+        let question = |at: i32| {
+            let mut header = [0; 16];
+            header[4..8].copy_from_slice(&if at % 3 == 0 { 1 } else { i32::MAX }.to_ne_bytes());
+            header
+        };
+        let questions: Vec<_> = (0..40).map(question).collect();
+        let (ask, told) = (crate::network::RTM_GETLINK, crate::network::RTM_NEWLINK);
+        let mut socket = Socket::open(Protocol::Route).unwrap();
+        let answers = socket.get_each(ask, &questions, told, |at, payload| Some((at, u32_at(payload, 4)?)));
+        let expected: Vec<_> = (0..40).map(|at| (at % 3 == 0).then_some((at, 1))).collect();
+        assert_eq!(answers, expected);
     }
 
     #[test]

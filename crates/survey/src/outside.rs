@@ -39,7 +39,8 @@ impl Outside {
         told.ok().filter(|told| !told.of_another).map(|told| told.found)
     }
 
-    /// The hardware addresses of interfaces, each by the number of its network and its own number in there.
+    /// The hardware addresses of interfaces, each by the number of its network and its own number in there; none where it
+    /// has another length, or is not told: an answer may be lost, and the interface have it even so.
     pub fn macs(&mut self, interfaces: &[(i32, u32)]) -> Vec<Option<[u8; 6]>> {
         let question = |(number, index): &(i32, u32)| {
             let mut header = [0; LINK_HEADER];
@@ -81,6 +82,7 @@ pub fn numbers(homes: &[Home]) -> Vec<Option<i32>> {
         let other = |(home, file): (&Home, _)| match (home, file) {
             (Home::Process(pid), _) => Other::Process(*pid),
             (_, Some(file)) => Other::Network(OwnedFd::as_fd(file)),
+            // There is no such process, and so no answer.
             (_, None) => Other::Process(0),
         };
         let others: Vec<_> = some.iter().zip(files.iter().map(Option::as_ref)).map(other).collect();

@@ -133,16 +133,20 @@ pub(crate) fn listener(answer: &[u8], protocol: Protocol) -> Option<Listener> {
     Some(Listener { protocol, address: SocketAddr::new(address, port), inode })
 }
 
+/// So many descriptors are looked at, in about a second: processes that share one table have them all, each of them.
+const MOST_DESCRIPTORS: usize = 1_000_000;
+
 /// Of each of these sockets, by its number, the first of these processes that has it open; nothing of those that none of
-/// them has. Each descriptor is looked at once, and none once all are found.
+/// them has. Each descriptor is looked at once, none once all are found, and no more than a million.
 pub fn holders(sockets: &[u64], pids: &[i32]) -> BTreeMap<u64, i32> {
     let mut missing = BTreeSet::new();
     missing.extend(sockets.iter().copied());
-    let mut found = BTreeMap::new();
+    let (mut found, mut left) = (BTreeMap::new(), MOST_DESCRIPTORS);
     for pid in pids {
         let folder = Path::new("/proc").join(pid.to_string()).join("fd");
         for fd in files::numbers(&folder) {
-            if missing.is_empty() {
+            left -= 1;
+            if missing.is_empty() || left == 0 {
                 return found;
             }
             let Some(socket) = socket_of(&folder.join(fd.to_string())) else { continue };

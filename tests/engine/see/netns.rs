@@ -203,6 +203,9 @@ fn the_container_that_holds_a_network_by_a_descriptor_is_named() -> Result<()> {
         let made = web.docker(&["logs"]).ok()?;
         made.trim().strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
     })?;
+    let comm = format!("/proc/{}/comm", web.pid()?);
+    let is_sleep = || std::fs::read_to_string(&comm).ok().filter(|name| name == "sleep\n");
+    wait::until(Duration::from_secs(20), "sleep", is_sleep)?;
     let rows = all(&[])?;
     let owner = format!("held by a descriptor: 9 of sleep ({}) in docker://{}", web.pid()?, web.name());
     assert_eq!(row_of(&rows, inode)?["owner"], owner);

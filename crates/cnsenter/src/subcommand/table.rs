@@ -82,7 +82,8 @@ impl Table {
         for line in lines {
             let mut row = String::new();
             for (cell, width) in line.iter().zip(&widths).filter(|(_, width)| **width > 0) {
-                let cell = match cell.starts_with('/') {
+                // Of a path among another's files, the beginning says whose they are; of several, the first is the best.
+                let cell = match cell.starts_with('/') && !cell.starts_with("/proc/") && !cell.contains(',') {
                     _ if !is_cut => cell.clone(),
                     true => cut_path(cell, *width),
                     false => cut(cell, *width),
@@ -186,9 +187,10 @@ mod tests {
     #[test]
     fn of_a_path_the_end_is_kept() {
         let mut table = Table::of([Column { heading: "FILE", least: 9, rank: 0 }]);
-        ["/run/docker/netns/0123456789ab", "/run/b"].iter().for_each(|path| table.row([(*path).to_owned()]));
-        assert_eq!(table.text(Some(13)), "FILE\n…0123456789ab\n/run/b\n");
-        assert_eq!(table.text(None), "FILE\n/run/docker/netns/0123456789ab\n/run/b\n");
+        let rows = ["/run/docker/netns/0123456789ab", "/run/b", "/proc/4711/root/run/b", "/run/a,/run/b,/run/c"];
+        rows.iter().for_each(|path| table.row([(*path).to_owned()]));
+        assert_eq!(table.text(Some(13)), "FILE\n…0123456789ab\n/run/b\n/proc/4711/r…\n/run/a,/run/…\n");
+        assert_eq!(table.text(None), format!("FILE\n{}\n", rows.join("\n")));
     }
 
     #[test]

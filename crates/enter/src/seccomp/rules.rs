@@ -149,7 +149,7 @@ impl<'a> Filter<'a> {
             let mut all = multiplexed.remove(&number).unwrap_or_default();
             all.extend(named.into_iter().flatten().cloned());
             if !all.is_empty() {
-                all.sort_by_key(|rule| rule.index);
+                all.sort_unstable_by_key(|rule| rule.index);
                 pieces.insert(number, settle(all, self.default, architecture.is_wide()));
                 pieces.entry(number + 1).or_insert(Verdict::Return(self.default));
             }

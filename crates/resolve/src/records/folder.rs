@@ -23,6 +23,8 @@ pub struct Folder {
     pub path: String,
     /// The processes in it and below it, as far as it is looked through.
     pub processes: Vec<i32>,
+    /// Whether it was looked through to its end: whoever rules there may make as many below as they like.
+    pub is_whole: bool,
 }
 
 impl Records {
@@ -39,10 +41,10 @@ impl Records {
         let all = slices.iter().map(|slice| Path::new(slice).join(path)).filter(|_| is_plain);
         all.filter_map(|path| {
             let folders = mounts.iter().map(|mount| mount.join(&path)).filter(|folder| folder.is_dir());
-            let mut processes = folders.map(|folder| processes(&folder)).peekable();
-            processes.peek()?;
-            let processes = processes.find(|processes| !processes.is_empty()).unwrap_or_default();
-            Some(Folder { path: format!("/{}", path.to_str()?), processes })
+            let mut all = folders.map(|folder| processes(&folder)).peekable();
+            all.peek()?;
+            let (processes, is_whole) = all.find(|(processes, _)| !processes.is_empty()).unwrap_or((Vec::new(), true));
+            Some(Folder { path: format!("/{}", path.to_str()?), processes, is_whole })
         })
         .next()
     }
@@ -99,8 +101,8 @@ fn containers(mounts: &Path, layer: &str) -> Vec<String> {
     file::names(mounts).into_iter().filter(has).collect()
 }
 
-/// The processes in a cgroup and below it.
-fn processes(folder: &Path) -> Vec<i32> {
+/// The processes in a cgroup and below it, and whether those are all.
+fn processes(folder: &Path) -> (Vec<i32>, bool) {
     let mut open = vec![folder.to_owned()];
     let mut found = Vec::new();
     for _ in 0..MOST_FOLDERS {
@@ -111,5 +113,5 @@ fn processes(folder: &Path) -> Vec<i32> {
         open.extend(below.filter(|path: &PathBuf| path.is_dir()));
     }
     found.retain(|pid| *pid > 0);
-    found
+    (found, open.is_empty())
 }

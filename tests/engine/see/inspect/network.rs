@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testbed::{Container, Network, image, ns, pid, wait};
+use testbed::{Container, Network, Scratch, image, ns, pid, wait};
 
 use super::{docker, inspect, sleeper};
 use crate::run::{quiet, stdout};
@@ -262,11 +262,20 @@ fn the_servers_behind_dockers_own_are_told() -> Result<()> {
         let text = quiet(["inspect", name])?;
         Ok(text.lines().find(|line| line.starts_with("dns ")).context("no dns")?.to_owned())
     };
-    assert!(row(given.name())?.starts_with("dns        127.0.0.11, Docker's own, which asks 192.0.2.53 192.0.2.54"));
+    let behind = "dns        127.0.0.11 (Docker's own, which asks 192.0.2.53 192.0.2.54)";
+    assert!(row(given.name())?.starts_with(behind), "{}", row(given.name())?);
+    let joined = sleeper(&["--network", &format!("container:{}", given.name())])?;
+    assert!(row(joined.name())?.contains(&format!("127.0.0.11 (Docker's own, as of {})", given.name())));
     let plain = sleeper(&["--network", network.name()])?;
-    assert!(!row(plain.name())?.contains("which asks"));
+    assert!(row(plain.name())?.contains("127.0.0.11 (Docker's own)"));
     // On the default network there is no server of Docker's: it asks these itself.
     let alone = sleeper(&["--dns", "192.0.2.53"])?;
     assert_eq!(row(alone.name())?, "dns        192.0.2.53");
+    // Whoever writes Docker's there asks nobody.
+    let file = Scratch::new()?;
+    let file = file.path().join("resolv.conf");
+    std::fs::write(&file, "nameserver 127.0.0.11\n")?;
+    let copied = sleeper(&["-v", &format!("{}:/etc/resolv.conf", file.display())])?;
+    assert_eq!(row(copied.name())?, "dns        127.0.0.11 (Docker's own, which does not answer here)");
     Ok(())
 }

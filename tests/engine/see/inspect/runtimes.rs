@@ -42,6 +42,15 @@ fn podman() -> Result<()> {
 }
 
 #[test]
+fn without_a_cgroup_of_its_own_nobodys_ports_are_taken_for_its_own() -> Result<()> {
+    let web = podman::Container::run(&["--cgroups=disabled", "--network", "host"], &["sleep", "1000"])?;
+    let shown = inspect(web.name())?;
+    assert_eq!(shown["listeners"], Value::Null, "{shown:#}");
+    assert!(shown["unseen"]["listeners"].as_str().is_some_and(|why| why.starts_with("it has no cgroup of its own")));
+    Ok(())
+}
+
+#[test]
 fn podmans_service_tells_how_the_runs_went() -> Result<()> {
     let service = podman::Service::start()?;
     let web = podman::Container::run(&["--restart", "on-failure:2"], &["sleep", "1000"])?;

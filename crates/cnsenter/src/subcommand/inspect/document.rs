@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use resolve::{History, Mounted, Published, Sandbox};
+use resolve::{History, Published, Sandbox};
 use serde_json::{Map, Value};
 use survey::{Cgroup, Kind, Listener, Route, Usage};
 
@@ -131,16 +131,11 @@ fn history(history: &History) -> Value {
         ("health", health),
         ("dns", history.dns.clone().into()),
         ("publish", history.publish.clone().into()),
-        ("mounts", history.mounts.iter().map(mounted).collect()),
+        ("mounts", history.mounts.clone().into()),
         ("memory_limit", history.memory_limit.into()),
         ("pids_limit", history.pids_limit.into()),
         ("cpu_limit", history.cpu_limit.into()),
     ])
-}
-
-fn mounted(mount: &Mounted) -> Value {
-    let (target, source) = (path(Some(&mount.target)), path(mount.source.as_deref()));
-    object(&mut [("target", target), ("source", source), ("read_only", mount.read_only.into())])
 }
 
 fn interface(interface: &Interface) -> Value {

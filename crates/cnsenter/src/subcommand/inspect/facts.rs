@@ -122,11 +122,9 @@ fn observe(container: &Container, of_host: bool, settings: &Settings) -> Known<(
         let name = observed.name_of(ids.uid);
         Ok((ids, name))
     });
-    let cgroup = Cgroup::of_container(pid, &container.id).map_err(reason);
-    let listeners = match (&cgroup, of_host) {
-        (Ok(cgroup), true) => network::listeners_of(&cgroup.path, settings),
-        (Err(why), true) => Err(why.clone()),
-        (_, false) => Listener::of_process(pid).map_err(reason),
+    let listeners = match of_host {
+        true => network::listeners_of(container, pid, settings),
+        false => Listener::of_process(pid).map_err(reason),
     };
     let live = Live {
         process: Process::read(pid).map_err(reason),
@@ -134,7 +132,7 @@ fn observe(container: &Container, of_host: bool, settings: &Settings) -> Known<(
         network: network::network(pid, of_host),
         dns: network::dns(&observed),
         listeners,
-        cgroup: cgroup.map(|cgroup| {
+        cgroup: Cgroup::of_container(pid, &container.id).map_err(reason).map(|cgroup| {
             let usage = cgroup.usage();
             (cgroup, usage)
         }),

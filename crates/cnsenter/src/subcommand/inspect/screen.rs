@@ -3,16 +3,14 @@
 
 mod links;
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
-use resolve::{History, Mounted, State};
+use resolve::{History, State};
 use survey::{Kind, Usage};
 
 use super::super::inventory;
 use super::facts::{Facts, Live, NOT_OURS};
-use super::mounts::Mount;
 use super::row::{Row, Screen};
 use crate::exit::state;
 
@@ -57,7 +55,7 @@ pub(super) fn of(facts: &Facts, width: Option<usize>, coloured: bool) -> String 
                 screen.row("process", Row::default().alarm(format_args!("{why}")));
             }
             if let Some(history) = &facts.history {
-                next(&mut screen, history);
+                next(&mut screen, container.runs(), history);
             }
             links::ports(&mut screen, facts, None);
         }
@@ -126,15 +124,15 @@ fn past(screen: &mut Screen, history: &History) {
 }
 
 /// With what its next run begins.
-fn next(screen: &mut Screen, history: &History) {
+fn next(screen: &mut Screen, runs: bool, history: &History) {
     if !history.command.is_empty() {
         screen.say("command", format_args!("{}", line(&history.command)));
     }
-    if !history.publish.is_empty() {
+    if !runs && !history.publish.is_empty() {
         screen.say("publishes", format_args!("{}", list(&history.publish)));
     }
-    let row = |it: &Mounted| mount(&it.target, it.source.as_deref(), "nowhere on the host", it.read_only);
-    screen.rows("mounts", history.mounts.iter().map(row).collect());
+    let mounts = history.mounts.iter().filter(|_| !runs);
+    screen.rows("mounts", mounts.map(|volume| Row::of(format_args!("{volume}"))).collect());
     if let Some(limit) = history.memory_limit {
         screen.say("memory", format_args!("limit {}", size(limit)));
     }
@@ -297,20 +295,19 @@ fn mounts(screen: &mut Screen, facts: &Facts, live: &Live) {
         }
         screen.row("root", &row);
     }
-    let row = |it: &Mount| mount(&it.target, it.source.as_deref(), &it.kind, it.read_only);
-    screen.rows("mounts", mounts.others.iter().map(row).collect());
-}
-
-fn mount(target: &Path, source: Option<&Path>, kind: &str, read_only: bool) -> Row {
-    let mut row = Row::of(format_args!("{} is", target.display()));
-    match source {
-        Some(source) => row.say(format_args!("{}", source.display())),
-        None => row.say(format_args!("{kind}")),
-    };
-    if read_only {
-        row.say(format_args!("(read-only)"));
+    let mut rows = Vec::new();
+    for mount in &mounts.others {
+        let mut row = Row::of(format_args!("{} is", mount.target.display()));
+        match &mount.source {
+            Some(source) => row.say(format_args!("{}", source.display())),
+            None => row.say(format_args!("{}", mount.kind)),
+        };
+        if mount.read_only {
+            row.say(format_args!("(read-only)"));
+        }
+        rows.push(row);
     }
-    row
+    screen.rows("mounts", rows);
 }
 
 /// Words in a line, as many as there is room for.

@@ -42,14 +42,19 @@ impl Host<'_> {
         self.networks_of(&near, reach, |visit| visit.has(ip))
     }
 
-    /// The networks, but for the host's own, in which an interface has this hardware address.
+    /// The networks, but for the host's own, in which an interface has this hardware address. Where the end of one of this
+    /// network's interfaces has it, no others are looked for beside such ends.
     pub(super) fn having_mac(&self, mac: [u8; 6], reach: Reach) -> Vec<Held> {
         let ends = self.links().iter().filter_map(|link| Some((link.peer_network?, link.peer?)));
         let ends: Vec<_> = ends.collect();
         let macs = Outside::here().map(|mut outside| outside.macs(&ends)).unwrap_or_default();
         let told: Vec<_> = ends.iter().zip(macs).map(|((number, _), of)| (*number, of)).collect();
         let is_known = told.iter().any(|(_, of)| *of == Some(mac));
-        let is_of = |number| told.iter().any(|(its, of)| *its == number && of.is_none_or(|of| of == mac));
+        // A network that was given an interface of this one's, and not the end of one, has a number and no end.
+        let is_of = |number| {
+            let mut ends = told.iter().filter(|(its, _)| *its == number).peekable();
+            ends.peek().is_none() || ends.any(|(_, of)| of.is_none_or(|of| of == mac))
+        };
         let may_have = |number: Option<i32>| !is_known || number.is_none_or(is_of);
         let near = self.numbers().iter().zip(self.near()).filter(|(number, _)| may_have(**number));
         let near: Vec<_> = near.map(|(_, home)| home.clone()).collect();

@@ -60,12 +60,12 @@ impl Readings {
 
 /// The ways to read a word.
 pub(super) fn readings(word: &str) -> Readings {
-    let pids: Vec<_> = pids(word).map(Reading::Process).collect();
-    if !pids.is_empty() {
-        return Readings { likely: pids, possible: Vec::new() };
-    }
     if let Some(reading) = certain(word) {
         return Readings { likely: vec![reading], possible: Vec::new() };
+    }
+    let holders = holders(word);
+    if !holders.is_empty() {
+        return Readings { likely: holders, possible: Vec::new() };
     }
     let name = word.parse().ok().map(Reading::Name);
     let mut readings = Readings::default();
@@ -107,11 +107,17 @@ fn certain(word: &str) -> Option<Reading> {
     (is_path || is_unit).then(|| Reading::Path(PathBuf::from(word)))
 }
 
-/// The processes that have a socket as ss(8) prints them: `users:(("nginx",pid=4711,fd=6))`.
-fn pids(word: &str) -> impl Iterator<Item = i32> {
-    let digits =
-        |rest: &str| rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default().parse().ok();
-    word.split("pid=").skip(1).filter_map(digits)
+/// The processes that have a socket, each once, as ss(8) prints them: `users:(("nginx",pid=4711,fd=6))`. What stands
+/// between the quotes is what a process calls itself.
+fn holders(word: &str) -> Vec<Reading> {
+    let mut all: Vec<Reading> = Vec::new();
+    let of_ss = word.split("\",pid=").skip(1).filter_map(|rest| Some(rest.split_once(",fd=")?.0));
+    for reading in of_ss.chain(word.strip_prefix("pid=")).filter_map(number) {
+        if matches!(reading, Reading::Process(_)) && !all.contains(&reading) {
+            all.push(reading);
+        }
+    }
+    all
 }
 
 /// The process of a folder of `/proc`, or of what is in it; namespaces and descriptors are files of their own.
@@ -214,8 +220,8 @@ fn layer(word: &str) -> bool {
 pub(super) fn missing(word: &str) -> (String, String) {
     let (message, hint) = match readings(word).likely.first() {
         Some(Reading::Process(pid)) => {
-            let hint =
-                format!("it has ended, or is another pid namespace's, where who takes the host's; a port is :{pid}");
+            let port = if word.starts_with(char::is_numeric) { format!("; a port is :{pid}") } else { String::new() };
+            let hint = format!("it has ended, or is another pid namespace's, where who takes the host's{port}");
             return (format!("no process and no thread has the number {pid}"), hint);
         }
         Some(Reading::Namespace(..)) => (
@@ -309,9 +315,13 @@ mod tests {
     #[test]
     fn what_ss_says_of_a_socket_are_processes() {
         let all = [4711, 4712].map(Reading::Process);
-        assert_eq!(readings("users:((\"nginx\",pid=4711,fd=6),(\"nginx\",pid=4712,fd=6))").likely, all);
+        let word = "users:((\"nginx\",pid=4711,fd=6),(\"nginx\",pid=4712,fd=6),(\"pid=1\",pid=4711,fd=7))";
+        assert_eq!(readings(word).likely, all);
         assert_eq!(readings("pid=4711").likely, all[..1]);
-        assert!(readings("pid=x").likely.iter().all(|reading| !matches!(reading, Reading::Process(_))));
+        for word in ["pid=x", "pid=0", "pid=", "x pid=4711", "users:((\"pid=1\",pid=,fd=6))"] {
+            assert!(readings(word).likely.iter().all(|reading| !matches!(reading, Reading::Process(_))), "{word}");
+        }
+        assert_eq!(readings("/x/pid=5/y").likely, [Reading::Path("/x/pid=5/y".into())]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the screen shows of a container's network: interfaces, routes, DNS, ports.
 
+use resolve::Runtime;
 use survey::{Kind, Listener, Route};
 
 use super::super::super::inventory::{self, Interface};
@@ -88,21 +89,38 @@ pub(super) fn dns(screen: &mut Screen, facts: &Facts, live: &Live) {
     let mut row = Row::default();
     match dns.servers.is_empty() {
         true => row.alarm(format_args!("no server")),
-        false => row.say(format_args!("{}", list(&dns.servers))),
-    };
-    if dns.servers.iter().any(|server| server.parse().is_ok_and(network::is_engines_resolver)) {
-        let behind = facts.history.as_ref().map(|history| &history.dns[..]).unwrap_or_default();
-        row.join(format_args!(", Docker's own"));
-        if !behind.is_empty() {
-            row.join(format_args!(", which asks {}", list(behind)));
+        false => {
+            let servers: Vec<_> =
+                dns.servers.iter().map(|server| format!("{server}{}", engines(server, facts, live))).collect();
+            row.say(format_args!("{}", list(&servers)))
         }
-    }
+    };
     for (word, words) in [("search", &dns.search), ("options", &dns.options)] {
         if !words.is_empty() {
             row.join(format_args!("; {word} {}", list(words)));
         }
     }
     screen.row("dns", &row);
+}
+
+/// What there is to say of Docker's own server, which answers for networks that somebody made: whom it asks for the rest.
+fn engines(server: &str, facts: &Facts, live: &Live) -> String {
+    let container = facts.container();
+    if container.runtime != Runtime::Docker || !server.parse().is_ok_and(network::is_engines_resolver) {
+        return String::new();
+    }
+    let answers = |all: &Vec<Listener>| all.iter().any(|it| network::is_engines_resolver(it.address.ip()));
+    if live.listeners.as_ref().is_ok_and(|all| !answers(all)) {
+        return " (Docker's own, which does not answer here)".to_owned();
+    }
+    let owner = facts.sandbox.as_ref().and_then(|sandbox| sandbox.owner.as_ref());
+    let behind = facts.history.as_ref().map(|history| &history.dns[..]).unwrap_or_default();
+    match owner {
+        // It was told whom to ask when the network was made.
+        Some(owner) => format!(" (Docker's own, as of {owner})"),
+        None if behind.is_empty() => " (Docker's own)".to_owned(),
+        None => format!(" (Docker's own, which asks {})", list(behind)),
+    }
 }
 
 pub(super) fn ports(screen: &mut Screen, facts: &Facts, live: Option<&Live>) {
