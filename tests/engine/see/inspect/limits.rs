@@ -129,6 +129,12 @@ fn what_it_would_publish_and_mount_is_said_of_one_that_does_not_run() -> Result<
     let text = quiet(["inspect", web.name()])?;
     let first = format!("\nmounts     {bound}\n");
     assert!(text.contains("\npublishes  127.0.0.1:47110:80/tcp 53/udp\n") && text.contains(&first), "{text}");
+    // Docker notes what it discards there.
+    for (options, wanted) in [(&["--network", "host", "-p", "80"][..], json!([])), (&["-P"], json!(["--publish-all"]))]
+    {
+        let web = Container::create(image::busybox()?, options, &["true"])?;
+        assert_eq!(inspect(web.name())?["history"]["publish"], wanted, "{options:?}");
+    }
     Ok(())
 }
 

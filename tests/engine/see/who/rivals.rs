@@ -44,6 +44,24 @@ fn an_address_that_two_have_is_of_both() -> Result<()> {
     Ok(())
 }
 
+/// Interfaces of the host's that were moved into a container have no end here, though the host has a number for that
+/// network.
+#[test]
+fn whoever_takes_the_hardware_address_of_a_moved_interface_does_not_hide_it() -> Result<()> {
+    let web = Container::run(image::busybox()?, &["--network", "none"], &["sleep", "100000"])?;
+    let thief = Container::run(image::busybox()?, &[], &["sleep", "100000"])?;
+    let (pid, other) = (web.pid()?.to_string(), thief.pid()?.to_string());
+    let ([one, two], mac) = (["a", "b"].map(|end| format!("cn{pid}{end}")), "02:00:5e:10:00:08");
+    let ip = |words: &[&str]| output::stdout(Command::new("ip").args(words));
+    ip(&["link", "add", &one, "address", mac, "type", "veth", "peer", "name", &two])?;
+    ip(&["link", "set", &one, "netns", &pid])?;
+    ip(&["link", "set", &two, "netns", &pid])?;
+    output::stdout(Command::new("nsenter").args(["-n", "-t", &other, "ip", "link", "set", "eth0", "address", mac]))?;
+    let both = BTreeSet::from([&web, &thief].map(|one| format!("docker://{}", one.name())));
+    assert_eq!(owners(mac)?, both);
+    Ok(())
+}
+
 /// Answers about many interfaces wait for us in one place, of which each takes as much as it has names.
 #[test]
 fn interfaces_with_very_many_names_do_not_hide_others() -> Result<()> {
