@@ -94,8 +94,10 @@ fn by_state(container: &Container, settings: &Settings) -> Option<ContainerInspe
     let mut folders = folders.iter().map(|data| (data, data.join("containers").join(&container.id)));
     let (data, folder) = folders.find(|(_, folder)| folder.is_dir())?;
     let path = folder.join("config.v2.json");
-    let mounts: Mounts = file::json(&path, file::LARGEST).unwrap_or_default();
-    let Record { state, restart_count, path, args } = file::json(&path, file::LARGEST)?;
+    let bytes = file::read(&path, file::LARGEST).inspect_err(|error| file::skipped(&path, error)).ok()?;
+    let record = serde_json::from_slice(&bytes).inspect_err(|error| file::skipped(&path, error));
+    let Record { state, restart_count, path, args } = record.ok()?;
+    let mounts: Mounts = serde_json::from_slice(&bytes).unwrap_or_default();
     let host_config = file::json(&folder.join("hostconfig.json"), file::LARGEST)?;
     let found = |mut mount: MountPoint| {
         // Of a volume that Docker keeps itself, there is the name alone.

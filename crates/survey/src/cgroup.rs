@@ -20,6 +20,8 @@ pub struct Cgroup {
     /// Its path below the root of the hierarchy, as `/proc/PID/cgroup` has it: that of v2 where it has controllers, else
     /// that of v1's memory controller.
     pub path: PathBuf,
+    /// Whether that is called by the ID of the container that was asked for, and so is nobody else's.
+    pub is_its_own: bool,
     memory: Option<Folder>,
     pids: Option<Folder>,
     cpu: Option<Folder>,
@@ -77,7 +79,9 @@ impl Cgroup {
         let list = down_to(&list(pid)?, id);
         let mounts: Vec<_> =
             mount::mounts(Path::new("/proc/thread-self"), &["cgroup", "cgroup2"]).into_iter().flatten().collect();
-        Ok(Self::of_list(&list, &mounts))
+        let path = main_path(&list);
+        let is_its_own = path.file_name().is_some_and(|unit| is_called(unit.as_bytes(), id));
+        Ok(Self { is_its_own, ..Self::of_list(&list, &mounts) })
     }
 
     /// The [`Cgroup::path`] of a process alone: where cgroups are mounted is not looked at, which takes its time where very
@@ -93,6 +97,7 @@ impl Cgroup {
         let folder = |controller| mounts.iter().rev().find_map(|mount| Folder::of(place(list, controller)?, mount));
         Self {
             path: main_path(list),
+            is_its_own: false,
             memory: folder("memory"),
             pids: folder("pids"),
             cpu: folder("cpu"),
@@ -139,16 +144,17 @@ fn list(pid: i32) -> Result<Vec<u8>, Error> {
     files::read(&file, LARGEST_LIST).map_err(|cause| Error::read(&file, cause))
 }
 
+/// Whether a cgroup is called by an ID: `ID`, `docker-ID.scope`, `:youki:ID`, `lxc.payload.ID`.
+fn is_called(unit: &[u8], id: &str) -> bool {
+    let before = unit.strip_suffix(b".scope").unwrap_or(unit).strip_suffix(id.as_bytes());
+    !id.is_empty() && before.is_some_and(|before| matches!(before.last(), None | Some(b'-' | b':' | b'.')))
+}
+
 /// The same lines, each path no further down than the first cgroup that is called by an ID.
 pub(crate) fn down_to(list: &[u8], id: &str) -> Vec<u8> {
-    // `ID`, `docker-ID.scope`, `:youki:ID`, `lxc.payload.ID`.
-    let is_its = |unit: &[u8]| {
-        let before = unit.strip_suffix(b".scope").unwrap_or(unit).strip_suffix(id.as_bytes());
-        !id.is_empty() && before.is_some_and(|before| matches!(before.last(), None | Some(b'-' | b':' | b'.')))
-    };
     let cut = |line: &'_ [u8]| {
         let units: Vec<_> = line.split(|byte| *byte == b'/').collect();
-        let last = units.iter().position(|unit| is_its(unit)).unwrap_or(units.len());
+        let last = units.iter().position(|unit| is_called(unit, id)).unwrap_or(units.len());
         units[..units.len().min(last + 1)].join(&b'/')
     };
     list.split(|byte| *byte == b'\n').map(cut).collect::<Vec<_>>().join(&b'\n')

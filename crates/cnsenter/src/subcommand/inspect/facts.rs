@@ -122,9 +122,11 @@ fn observe(container: &Container, of_host: bool, settings: &Settings) -> Known<(
         let name = observed.name_of(ids.uid);
         Ok((ids, name))
     });
-    let listeners = match of_host {
-        true => network::listeners_of(container, pid, settings),
-        false => Listener::of_process(pid).map_err(reason),
+    let cgroup = Cgroup::of_container(pid, &container.id).map_err(reason);
+    let listeners = match &cgroup {
+        _ if !of_host => Listener::of_process(pid).map_err(reason),
+        Ok(cgroup) => network::listeners_of(cgroup, pid, settings),
+        Err(why) => Err(why.clone()),
     };
     let live = Live {
         process: Process::read(pid).map_err(reason),
@@ -132,7 +134,7 @@ fn observe(container: &Container, of_host: bool, settings: &Settings) -> Known<(
         network: network::network(pid, of_host),
         dns: network::dns(&observed),
         listeners,
-        cgroup: Cgroup::of_container(pid, &container.id).map_err(reason).map(|cgroup| {
+        cgroup: cgroup.map(|cgroup| {
             let usage = cgroup.usage();
             (cgroup, usage)
         }),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use enter::Observed;
-use resolve::{Container, Published, Records, Settings};
+use resolve::{Published, Records, Settings};
 use rustix::io::Errno;
 use survey::{Cgroup, Extent, Home, Listener, Protocol, Route};
 
@@ -82,17 +82,14 @@ impl Dns {
 }
 
 /// Where the processes of a container listen on the host's network, which is everybody's.
-pub(super) fn listeners_of(container: &Container, pid: i32, settings: &Settings) -> Known<Vec<Listener>> {
+pub(super) fn listeners_of(cgroup: &Cgroup, pid: i32, settings: &Settings) -> Known<Vec<Listener>> {
     if !rustix::process::geteuid().is_root() {
         return Err(NOT_OURS.to_owned());
     }
-    let cgroup = Cgroup::of_container(pid, &container.id).map_err(reason)?.path;
-    let unit = cgroup.file_name().unwrap_or_default().to_string_lossy();
-    // Whose else it is, those who listen there are.
-    if !unit.strip_suffix(".scope").unwrap_or(&unit).ends_with(&container.id) {
+    if !cgroup.is_its_own {
         return Err("it has no cgroup of its own, which says whose a port of the host's network is".to_owned());
     }
-    let processes = match Records::of(settings).folder(&cgroup) {
+    let processes = match Records::of(settings).folder(&cgroup.path) {
         Some(folder) if folder.is_whole && !folder.processes.is_empty() => folder.processes,
         Some(folder) if !folder.is_whole => return Err("it has too many cgroups to look through".to_owned()),
         _ => return Err("its cgroup is not to be seen from here".to_owned()),
